@@ -1,0 +1,179 @@
+"""From a checked ONNX model to the graph IR: batch 1, every shape known, initializers as constants."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compiler.errors import ModelError
+from compiler.frontend.limits import MAX_ELEMENTS, element_count
+from compiler.frontend.qlinear import expand_qlinear
+from compiler.frontend.read import first_line, name_of, opset_of, read_model
+from compiler.frontend.weights import to_array
+from compiler.ir import Attribute, Graph, Layout, Node, Port, Tensor
+
+if TYPE_CHECKING:
+    import onnx
+    from numpy.typing import NDArray
+
+__all__ = ["import_model"]
+
+
+def import_model(path: str | os.PathLike[str]) -> Graph:
+    """The ONNX-level graph of the model at ``path``.
+
+    A symbolic first dimension of an input is the batch, and becomes 1. Operators on quantised tensors have become
+    dequantise, compute, quantise.
+
+    Raises:
+        ModelError: one line that names the file, the node and what is wrong.
+
+    """
+    path = Path(path)
+    model = read_model(path)
+    constants = {t.name: to_array(path, t, f"initializer {t.name!r}") for t in model.graph.initializer}
+    try:
+        expand_qlinear(model, constants)
+        for tensor in model.graph.initializer:
+            if tensor.name not in constants:
+                constants[tensor.name] = to_array(path, tensor, f"initializer {tensor.name!r}")
+        _fix_batch(model.graph, set(constants))
+        tensors = _infer(model)
+        graph = Graph(model.graph.name or path.stem, opset=opset_of(model))
+        for name, value in constants.items():
+            graph.add_constant(name, value)
+        for node in model.graph.node:
+            _add_node(path, graph, node, tensors)
+        graph.input_ports = tuple(
+            _port(graph, tensors, i.name, is_input=True) for i in model.graph.input if i.name not in constants
+        )
+        graph.output_ports = tuple(_port(graph, tensors, o.name, is_input=False) for o in model.graph.output)
+    except ModelError as error:
+        message = str(error)
+        raise ModelError(message if message.startswith(str(path)) else f"{path}: {message}") from error
+    graph.verify()
+    return graph
+
+
+def _fix_batch(graph: onnx.GraphProto, initializers: set[str]) -> None:
+    for value in graph.input:
+        if value.name in initializers:
+            continue
+        if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+            raise ModelError(f"input {value.name!r} is not a tensor with a shape")
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if dim.HasField("dim_value") and dim.dim_value > 0:
+                continue
+            if axis > 0:
+                size = dim.dim_param or dim.dim_value
+                raise ModelError(
+                    f"input {value.name!r}: dimension {axis} ({size!r}) is not fixed; export with one size"
+                )
+            dim.dim_value = 1
+    # what the exporter inferred holds for its own batch
+    del graph.value_info[:]
+    for value in graph.output:
+        value.type.tensor_type.ClearField("shape")
+
+
+def _infer(model: onnx.ModelProto) -> dict[str, Tensor]:
+    import onnx
+    from onnx import shape_inference
+
+    light = onnx.ModelProto()
+    light.CopyFrom(model)
+    for tensor in light.graph.initializer:
+        _lighten(tensor)
+    try:
+        inferred = shape_inference.infer_shapes(light, check_type=True, strict_mode=True, data_prop=True)
+    except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
+        raise ModelError(f"shapes cannot be inferred: {first_line(error)}") from error
+    found: dict[str, Tensor] = {}
+    for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
+        kind = value.type.tensor_type
+        if not kind.HasField("shape") or not all(d.HasField("dim_value") for d in kind.shape.dim):
+            continue
+        shape = tuple(d.dim_value for d in kind.shape.dim)
+        if not 0 < element_count(shape) <= MAX_ELEMENTS:
+            raise ModelError(f"tensor {value.name!r} would be {list(shape)}; 1 to {MAX_ELEMENTS} elements are accepted")
+        try:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        except KeyError as error:
+            raise ModelError(f"tensor {value.name!r} has the unknown element type {kind.elem_type}") from error
+        found[value.name] = Tensor(value.name, shape, np.dtype(dtype))
+    return found
+
+
+def _lighten(tensor: onnx.TensorProto) -> None:
+    """Drop the data of large initializers: inference reads only small ones (shapes, axes), and copies them all."""
+    import onnx
+
+    if element_count(tuple(tensor.dims)) > 1024 or tensor.data_location == onnx.TensorProto.EXTERNAL:
+        dims, data_type, name = list(tensor.dims), tensor.data_type, tensor.name
+        tensor.Clear()
+        tensor.dims.extend(dims)
+        tensor.data_type, tensor.name = data_type, name
+
+
+def _add_node(path: Path, graph: Graph, proto: onnx.NodeProto, tensors: dict[str, Tensor]) -> None:
+    attributes = {a.name: _attribute(path, proto, a) for a in proto.attribute}
+    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    if proto.op_type == "Constant" and domain == "":
+        graph.add_constant(proto.output[0], _constant(proto, attributes))
+        return
+    for output in filter(None, proto.output):
+        if output not in tensors:
+            raise ModelError(
+                f"node {name_of(proto)!r} ({proto.op_type}): the shape of its output {output!r} is not known; "
+                "simplify the model with fixed shapes"
+            )
+        graph.add_tensor(tensors[output])
+    name = graph.fresh(name_of(proto)) if name_of(proto) in graph else name_of(proto)
+    graph.add(Node(name, proto.op_type, tuple(proto.input), tuple(proto.output), attributes, domain))
+
+
+def _constant(proto: onnx.NodeProto, attributes: dict[str, Attribute]) -> NDArray:
+    ((key, value),) = attributes.items()
+    if key == "value" and isinstance(value, np.ndarray):
+        return value
+    if key in ("value_float", "value_floats"):
+        return np.asarray(value, np.float32)
+    if key in ("value_int", "value_ints"):
+        return np.asarray(value, np.int64)
+    raise ModelError(f"node {name_of(proto)!r} (Constant): a constant of this kind ({key}) is not supported")
+
+
+def _attribute(path: Path, node: onnx.NodeProto, proto: onnx.AttributeProto) -> Attribute:
+    import onnx
+    from onnx import helper
+
+    where = f"attribute {proto.name!r} of node {name_of(node)!r} ({node.op_type})"
+    if proto.type == onnx.AttributeProto.TENSOR:
+        return to_array(path, proto.t, where)
+    try:
+        value = helper.get_attribute_value(proto)
+    except ValueError as error:
+        raise ModelError(f"{where}: {first_line(error)}") from error
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (int, float, str)):
+        return value
+    items = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in value]
+    if not all(isinstance(v, (int, float, str)) for v in items):
+        raise ModelError(f"{where} is of a kind that cannot be compiled")
+    return tuple(items)
+
+
+def _port(graph: Graph, tensors: dict[str, Tensor], name: str, *, is_input: bool) -> Port:
+    if is_input:
+        if name not in tensors:
+            raise ModelError(f"input {name!r} has no known shape")
+        graph.add_tensor(tensors[name])
+    tensor = graph.tensor(name)
+    if tensor.dtype.kind not in "fiu" or tensor.dtype.itemsize > 8:
+        raise ModelError(f"{'input' if is_input else 'output'} {name!r} has the type {tensor.dtype}, not a number")
+    layout = Layout(np.arange(tensor.size, dtype=np.int32).reshape(tensor.shape))
+    return Port(name, name, tensor.dtype, layout)

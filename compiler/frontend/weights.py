@@ -1,0 +1,99 @@
+"""Initializers as arrays, with the size, the type and the place of their data checked before they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compiler.errors import ModelError
+from compiler.frontend.limits import MAX_ELEMENTS, element_count
+
+if TYPE_CHECKING:
+    import onnx
+    from numpy.typing import NDArray
+
+__all__ = ["to_array"]
+
+
+def to_array(path: Path, tensor: onnx.TensorProto, owner: str) -> NDArray:
+    """The value of ``tensor``, which messages call ``owner``, of the model at ``path``; a copy.
+
+    Raises:
+        ModelError: if the tensor is too large, its data does not fit its shape and type, lies outside the model's
+            folder, or has values that are not numbers.
+
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    where = f"{path}: {owner}"
+    shape = tuple(tensor.dims)
+    count = element_count(shape)
+    if not 0 <= count <= MAX_ELEMENTS:
+        raise ModelError(f"{where} has the shape {list(shape)}; at most {MAX_ELEMENTS} elements are accepted")
+    try:
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    except KeyError as error:
+        raise ModelError(f"{where} has the unknown data type {tensor.data_type}") from error
+    if dtype.kind == "O":
+        raise ModelError(f"{where} holds strings")
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        proto = onnx.TensorProto(dims=tensor.dims, data_type=tensor.data_type, raw_data=_external(path, tensor, where))
+    else:
+        proto = tensor
+    _check_length(proto, count, dtype, where)
+    try:
+        array = np.array(numpy_helper.to_array(proto))
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{where}: {error}") from error
+    if array.dtype.kind == "f" and (np.isnan(array).any() or (array.size > 1 and not np.isfinite(array).all())):
+        raise ModelError(f"{where} has NaN or infinite values; the model was not trained or saved properly")
+    return array
+
+
+def _check_length(tensor: onnx.TensorProto, count: int, dtype: np.dtype, where: str) -> None:
+    bits = _bits(tensor.data_type, dtype)
+    if tensor.HasField("raw_data"):
+        have, need, unit = len(tensor.raw_data), (count * bits + 7) // 8, "bytes"
+    else:
+        import onnx
+
+        field = onnx.helper.tensor_dtype_to_field(tensor.data_type)
+        have, need, unit = len(getattr(tensor, field)), count if bits >= 8 else (count * bits + 7) // 8, "values"
+        if np.issubdtype(dtype, np.complexfloating):
+            need *= 2
+    if have != need:
+        raise ModelError(f"{where} has {have} {unit} of data where its shape {list(tensor.dims)} needs {need}")
+
+
+def _bits(data_type: int, dtype: np.dtype) -> int:
+    import onnx
+
+    packed = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
+    return packed.get(onnx.TensorProto.DataType.Name(data_type), dtype.itemsize * 8)
+
+
+def _external(path: Path, tensor: onnx.TensorProto, where: str) -> bytes:
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    folder = path.resolve().parent
+    location = entries.get("location", "")
+    if not location or "\0" in location:
+        raise ModelError(f"{where}: its external data has no file name")
+    data = (folder / location).resolve()
+    if not data.is_relative_to(folder):
+        raise ModelError(f"{where}: its external data {location!r} leaves the model's folder")
+    if not data.is_file():
+        raise ModelError(f"{where}: its external data file {location!r} does not exist")
+    try:
+        offset, length = int(entries.get("offset", "0")), int(entries.get("length", "-1"))
+    except ValueError as error:
+        raise ModelError(f"{where}: offset or length of its external data is not a number") from error
+    size = data.stat().st_size
+    length = size - offset if length == -1 else length
+    if offset < 0 or length < 0 or offset + length > size:
+        raise ModelError(f"{where}: bytes {offset}..{offset + length} are not in {location!r}, which has {size}")
+    with data.open("rb") as file:
+        file.seek(offset)
+        return file.read(length)

@@ -1,0 +1,117 @@
+"""The integer reference interpreter: the specification of the hardware.
+
+Whatever the accelerator computes for a compiled network must equal, byte for byte, what this computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compiler.errors import ModelError
+from compiler.ir import Add, Concat, Conv, Graph, Host, IntegerOp, Pool, PoolKind, outputs_of
+from compiler.kernels import conv2d, max_pool, sum_pool
+from compiler.numerics import apply_residual, requantize_as
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["accumulate", "bind_inputs", "execute", "interpret", "read_outputs"]
+
+
+def interpret(graph: Graph, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Every tensor of an integer graph, by name: int8 ``[height, width, channels]``, or float32 between host operators.
+
+    ``inputs`` maps each model input to an array in the model file's layout, in its type or in float32; an int8 array
+    of exactly the tensor's HWC shape is taken as it is.
+
+    Raises:
+        ValueError: if an input is missing, unknown, or of another shape.
+
+    """
+    values = bind_inputs(graph, inputs)
+    for operator in graph.select(IntegerOp):
+        values[operator.output] = execute(graph, operator, values)
+    return values
+
+
+def bind_inputs(graph: Graph, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """The tensors that enter the graph for the user's arrays."""
+    unknown = set(inputs) - {port.name for port in graph.input_ports}
+    if unknown:
+        known = ", ".join(repr(port.name) for port in graph.input_ports)
+        raise ValueError(f"there is no input {sorted(unknown)[0]!r}; the model has {known}")
+    values: dict[str, NDArray] = {}
+    for port in graph.input_ports:
+        if port.name not in inputs:
+            raise ValueError(f"input {port.name!r} {list(port.shape)} is missing")
+        tensor, array = graph.tensor(port.tensor), np.asarray(inputs[port.name])
+        as_it_is = array.dtype == np.int8 and array.shape == tensor.shape and len(port.shape) != 3
+        values[port.tensor] = array if as_it_is else port.admit(array, tensor)
+    return values
+
+
+def read_outputs(graph: Graph, values: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """The model's outputs, in the model file's layout and types, from what :func:`interpret` returned."""
+    return {port.name: port.release(values[port.tensor], graph.tensor(port.tensor)) for port in graph.output_ports}
+
+
+def execute(graph: Graph, operator: IntegerOp, values: Mapping[str, NDArray]) -> NDArray:
+    """The output of one operator, whose inputs are in ``values``."""
+    if isinstance(operator, Conv):
+        q = requantize_as(accumulate(operator, values[operator.inputs[0]]), operator.requantize)
+        rule = operator.residual
+        return q if rule is None else apply_residual(q, values[rule.tensor], rule)
+    if isinstance(operator, Pool):
+        return requantize_as(accumulate(operator, values[operator.inputs[0]]), operator.requantize)
+    if isinstance(operator, Add):
+        return apply_residual(values[operator.inputs[0]], values[operator.residual.tensor], operator.residual)
+    if isinstance(operator, Concat):
+        return np.concatenate([values[name] for name in operator.inputs], axis=2)
+    if isinstance(operator, Host):
+        return _host(graph, operator, values)
+    raise ModelError(f"{operator.name}: {type(operator).__name__} has no meaning here; lower the graph first")
+
+
+def accumulate(operator: Conv | Pool, x: NDArray[np.int8]) -> NDArray[np.int64]:
+    """The int32 accumulators ``[height, width, channels]`` before requantisation, of int8 ``x``."""
+    centred = x.astype(np.float64) - operator.input_zero_point
+    if isinstance(operator, Conv):
+        total = conv2d(
+            centred,
+            operator.weights.astype(np.float64),
+            strides=operator.strides,
+            pads=operator.pads,
+            dilations=operator.dilations,
+            groups=operator.groups,
+        )
+        return total.astype(np.int64) + operator.bias
+    if operator.kind is PoolKind.MAX:
+        total = max_pool(centred, operator.kernel, operator.strides, operator.pads)
+    elif operator.kind is PoolKind.GLOBAL:
+        total = centred.sum(axis=(0, 1), keepdims=True)
+    else:
+        total = sum_pool(centred, operator.kernel, operator.strides, operator.pads)
+    return total.astype(np.int64)
+
+
+def _host(graph: Graph, operator: Host, values: Mapping[str, NDArray]) -> NDArray:
+    from compiler.evaluate import run_node
+
+    arrays: list[NDArray | None] = []
+    for argument in operator.arguments:
+        if argument.tensor is None:
+            arrays.append(argument.constant)
+            continue
+        value, quant = values[argument.tensor], graph.tensor(argument.tensor).quant
+        if quant is not None and argument.layout is not None:
+            value = argument.layout.gather(quant.dequantize(value))
+        arrays.append(value)
+    result = np.asarray(run_node(operator.node, arrays, graph.opset)[operator.result])
+    (name,) = outputs_of(operator)
+    tensor = graph.tensor(name)
+    if tensor.quant is None or operator.layout is None:
+        return result.reshape(tensor.shape).astype(tensor.dtype)
+    return operator.layout.scatter(tensor.quant.quantize(result), tensor.shape)

@@ -1,0 +1,79 @@
+"""Shape rules of the integer operators; those of ONNX operators are ONNX' own, inferred when a model is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compiler.ir.integer import Add, Concat, Conv, Host, Pool, PoolKind
+
+if TYPE_CHECKING:
+    from compiler.ir.graph import Graph, Operator
+
+__all__ = ["check_shapes", "conv_size", "integer_shape"]
+
+
+def conv_size(size: int, kernel: int, stride: int, before: int, after: int, dilation: int = 1) -> int:
+    """The output length of a window that slides over ``size`` elements; 0 or less where it does not fit."""
+    return (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def integer_shape(graph: Graph, operator: Operator) -> tuple[int, ...] | None:
+    """The ``(height, width, channels)`` that an integer operator makes of its inputs; None for host operators."""
+    if isinstance(operator, Host) or not isinstance(operator, (Conv, Pool, Add, Concat)):
+        return None
+    shapes = [graph.tensor(name).shape for name in operator.inputs]
+    height, width, channels = shapes[0]
+    if isinstance(operator, Add):
+        return shapes[0]
+    if isinstance(operator, Concat):
+        return height, width, sum(shape[2] for shape in shapes)
+    if isinstance(operator, Pool) and operator.kind is PoolKind.GLOBAL:
+        return 1, 1, channels
+    if isinstance(operator, Conv):
+        kernel, dilations, channels = operator.weights.shape[:2], operator.dilations, operator.weights.shape[3]
+    else:
+        kernel, dilations = operator.kernel, (1, 1)
+    top, left, bottom, right = operator.pads
+    return (
+        conv_size(height, kernel[0], operator.strides[0], top, bottom, dilations[0]),
+        conv_size(width, kernel[1], operator.strides[1], left, right, dilations[1]),
+        channels,
+    )
+
+
+def check_shapes(graph: Graph, operator: Operator) -> None:
+    """Raise :class:`compiler.ir.graph.IRError` unless an integer operator's tensors fit it and each other."""
+    from compiler.ir.graph import IRError
+
+    expected = integer_shape(graph, operator)
+    if expected is None or not isinstance(operator, (Conv, Pool, Add, Concat)):
+        return
+    tensors = [graph.tensor(name) for name in (*operator.inputs, operator.output)]
+    for tensor in tensors:
+        if tensor.dtype != np.int8 or len(tensor.shape) != 3 or tensor.quant is None:
+            raise IRError(f"{operator.name}: tensor {tensor.name!r} is not a quantised [height, width, channels]")
+    output = tensors[-1]
+    if output.shape != expected or min(expected) < 1:
+        raise IRError(f"{operator.name}: output {output.name!r} is {list(output.shape)}, not {list(expected)}")
+    if isinstance(operator, Conv):
+        _check_conv(operator, tensors[0].shape[2])
+    residual = operator.residual if isinstance(operator, (Conv, Add)) else None
+    if residual is not None:
+        if len(operator.inputs) != 2 or operator.inputs[1] != residual.tensor:
+            raise IRError(f"{operator.name}: the residual {residual.tensor!r} is not its second input")
+        if tensors[1].shape != output.shape:
+            raise IRError(f"{operator.name}: the residual is {list(tensors[1].shape)}, not {list(output.shape)}")
+    if isinstance(operator, Concat) and any(t.quant != output.quant for t in tensors):
+        raise IRError(f"{operator.name}: concatenates tensors of different scales")
+
+
+def _check_conv(conv: Conv, channels: int) -> None:
+    from compiler.ir.graph import IRError
+
+    filters = conv.weights.shape[3]
+    if conv.weights.shape[2] * conv.groups != channels or filters % conv.groups:
+        raise IRError(f"{conv.name}: weights {list(conv.weights.shape)} do not fit {channels} channels")
+    if conv.bias.shape != (filters,) or conv.requantize.scale.shape not in ((filters,), (1,)):
+        raise IRError(f"{conv.name}: bias and scale must have one entry for each of the {filters} filters")

@@ -1,0 +1,265 @@
+"""The integer operator for each kind of ONNX operator, once the scale of its result is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.errors import ModelError
+from compiler.evaluate import is_plain_window, window
+from compiler.ir import Add, Concat, Conv, Layout, Node, Pool, PoolKind, QuantParams, Requantize
+from compiler.lower.scope import Scope, natural
+from compiler.lower.values import Activation, Constant, Pending, Value, Weights
+from compiler.numerics import mantissa_shift, residual
+
+__all__ = ["emit_integer"]
+
+ACCUMULATOR_LIMIT = 2**31
+
+
+def emit_integer(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
+    """Emit the integer operator for ``pending`` that writes ``output`` with ``quant``; None if there is none.
+
+    The result is in the node's own ONNX shape.
+
+    Raises:
+        ModelError: if the operator is one of the accelerator's, but its numbers do not fit it.
+
+    """
+    rule = _RULES.get(pending.node.op_type)
+    if rule is None or pending.node.domain not in ("", "hwsim"):
+        return None
+    try:
+        return rule(scope, pending, output, quant)
+    except ModelError as error:
+        raise ModelError(f"node {pending.node.name!r} ({pending.node.op_type}): {error}") from error
+
+
+def limits(node: Node, quant: QuantParams) -> tuple[int, int]:
+    """The fused activation's bounds as int8. Rounding is monotonic, so clipping may come after it."""
+    low, high = (int(quant.quantize(np.asarray(bound, np.float32))) for bound in node.clip())
+    return low, high
+
+
+def result(scope: Scope, pending: Pending, output: str) -> Activation:
+    """The emitted tensor in the node's ONNX shape."""
+    layout, _ = natural(scope.source.tensor(pending.node.output).shape)
+    return Activation(output, layout)
+
+
+def _requantize(node: Node, x: QuantParams, weights: NDArray[np.float32], out: QuantParams) -> Requantize:
+    # in this order, in float32: as ONNX Runtime computes its output scales
+    scale = np.float32(x.scale) * weights.astype(np.float32) / np.float32(out.scale)
+    scale = np.atleast_1d(scale).astype(np.float32)
+    mantissa_shift(scale)
+    return Requantize(scale, out.zero_point, *limits(node, out))
+
+
+def _bias(value: Value | None, filters: int, scale: NDArray[np.float32]) -> NDArray[np.int32] | None:
+    """int32 in units of the accumulator's ``scale``; None if it is not constant."""
+    if value is None:
+        return np.zeros(filters, np.int32)
+    if isinstance(value, Weights):
+        # ONNX Runtime takes a bias' integers as they are; exporters round its scale differently in the last places
+        if (
+            value.values.dtype == np.int32
+            and np.allclose(value.scale, scale, rtol=1e-4, atol=0)
+            and not value.zero_point.any()
+        ):
+            return np.broadcast_to(value.values.reshape(-1), (filters,)).astype(np.int32)
+        real = value.real.reshape(-1)
+    elif isinstance(value, Constant):
+        real = value.value.reshape(-1)
+    else:
+        return None
+    exact = np.rint(np.broadcast_to(real, (filters,)).astype(np.float64) / scale.astype(np.float64))
+    if np.abs(exact).max(initial=0) >= ACCUMULATOR_LIMIT:
+        raise ModelError("its bias overflows 32 bits at the scale of its accumulator; calibrate the model again")
+    return exact.astype(np.int32)
+
+
+def _weights(value: Weights, axis: int) -> NDArray[np.int16]:
+    centred = value.centred
+    if np.abs(centred).max(initial=0) > 255:
+        raise ModelError("its weights are wider than 8 bits")
+    if value.scale.size > 1 and value.axis % value.values.ndim != axis:
+        raise ModelError(f"its weights are quantised along axis {value.axis}, not along their filters (axis {axis})")
+    return centred.astype(np.int16)
+
+
+def _check_range(weights: NDArray[np.int16], bias: NDArray[np.int32], x: QuantParams) -> None:
+    reach = max(x.zero_point + 128, 127 - x.zero_point)
+    filters = weights.shape[-1]
+    worst = np.abs(weights.astype(np.int64)).reshape(-1, filters).sum(axis=0) * reach + np.abs(bias.astype(np.int64))
+    if worst.max(initial=0) >= ACCUMULATOR_LIMIT:
+        raise ModelError(f"its accumulator can reach {worst.max()}, beyond 32 bits; split the layer's inputs")
+
+
+def _conv(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
+    node = pending.node
+    x, weights, *rest = pending.operands
+    if not isinstance(x, Activation) or not isinstance(weights, Weights) or not is_plain_window(node):
+        return None
+    if weights.values.ndim not in (3, 4) or x.layout.shape[0] != 1:
+        return None
+    strides, dilations, pads = window(node, weights.values.shape[2:])
+    have = scope.quant(x.tensor)
+    bias = _bias(rest[0] if rest else None, weights.values.shape[0], np.float32(have.scale) * weights.scale)
+    tensor = scope.natural(x)
+    if tensor is None or bias is None:
+        return None
+    kernel = _weights(weights, 0)
+    kernel = (kernel if kernel.ndim == 4 else kernel[:, :, None]).transpose(2, 3, 1, 0)
+    _check_range(kernel, bias, have)
+    operator = Conv(
+        scope.target.fresh(node.name),
+        (tensor,),
+        output,
+        np.ascontiguousarray(kernel),
+        bias,
+        have.zero_point,
+        _requantize(node, have, weights.scale, quant),
+        strides,
+        pads,
+        dilations,
+        node.integer("group", 1),
+    )
+    _, hwc = natural(scope.source.tensor(node.output).shape)
+    scope.emit(operator, hwc, quant)
+    return result(scope, pending, output)
+
+
+def _fully_connected(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
+    node = pending.node
+    x, weights, *rest = pending.operands
+    if not isinstance(x, Activation) or not isinstance(weights, Weights) or weights.values.ndim != 2:
+        return None
+    transposed = node.integer("transB", 0)
+    matrix = _weights(weights, 0 if transposed else 1)
+    matrix = matrix.T if transposed else matrix
+    depth, filters = matrix.shape
+    have = scope.quant(x.tensor)
+    bias = _bias(rest[0] if rest else None, filters, np.float32(have.scale) * weights.scale)
+    if bias is None:
+        return None
+    if x.layout.index.size == depth:
+        kernel = _whole_input(scope, x, matrix)
+    else:
+        if scope.natural(x, channels_last=True) is None:
+            return None
+        kernel = matrix[None, None]
+    _check_range(kernel, bias, have)
+    rule = _requantize(node, have, weights.scale, quant)
+    name = scope.target.fresh(node.name)
+    operator = Conv(name, (x.tensor,), output, np.ascontiguousarray(kernel), bias, have.zero_point, rule)
+    height, width = (1, 1) if x.layout.index.size == depth else scope.target.tensor(x.tensor).shape[:2]
+    scope.emit(operator, (height, width, filters), quant)
+    return Activation(output, Layout.natural(scope.source.tensor(node.output).shape, channels_last=True))
+
+
+def _whole_input(scope: Scope, x: Activation, matrix: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The matrix as a kernel that covers the whole input: its rows go to where the flattened elements lie."""
+    flat, hwc = natural((1, x.layout.index.size))
+    places = scope.layout(x, Layout(flat.index.reshape(x.layout.shape)), hwc).index.reshape(-1)
+    rows = np.empty_like(matrix)
+    rows[places] = matrix
+    return rows.reshape(*scope.target.tensor(x.tensor).shape, matrix.shape[1])
+
+
+def _pool(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
+    node, x = pending.node, pending.operands[0]
+    if not isinstance(x, Activation) or len(x.layout.shape) not in (3, 4) or x.layout.shape[0] != 1:
+        return None
+    spatial = x.layout.shape[2:]
+    whole = node.op_type.startswith("Global")
+    if not whole and not is_plain_window(node):
+        return None
+    kernel = spatial if whole else node.integers("kernel_shape")
+    strides, dilations, pads = window(node, kernel) if not whole else ((1, 1), (1, 1), (0, 0, 0, 0))
+    square = (kernel[0], kernel[1]) if len(kernel) == 2 else (1, kernel[0])
+    if dilations != (1, 1):
+        return None
+    average = "Average" in node.op_type
+    if average and any(pads) and not node.integer("count_include_pad", 0):
+        return None
+    tensor = scope.natural(x)
+    if tensor is None:
+        return None
+    have = scope.quant(tensor)
+    covers = square == scope.target.tensor(tensor).shape[:2] and not any(pads)
+    kind = PoolKind.GLOBAL if average and covers else PoolKind.AVERAGE if average else PoolKind.MAX
+    count = np.float32(square[0] * square[1]) if average else np.float32(1)
+    scale = np.float32(have.scale) / (np.float32(quant.scale) * count)
+    rule = Requantize(np.asarray([scale], np.float32), quant.zero_point, *limits(node, quant))
+    strides = (1, 1) if kind is PoolKind.GLOBAL else strides
+    name = scope.target.fresh(node.name)
+    _, hwc = natural(scope.source.tensor(node.output).shape)
+    scope.emit(Pool(name, (tensor,), output, kind, square, have.zero_point, rule, strides, pads), hwc, quant)
+    return result(scope, pending, output)
+
+
+def _clamp(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
+    """A ReLU or Clip that stands alone."""
+    x = pending.operands[0]
+    if not isinstance(x, Activation):
+        return None
+    layout = scope.layout(x)
+    scope.requantized(x.tensor, quant, output, limits(pending.node, quant))
+    return Activation(output, layout)
+
+
+def _add(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
+    node = pending.node
+    if len(pending.operands) != 2:
+        return None
+    left, right = pending.operands
+    if not isinstance(left, Activation) or not isinstance(right, Activation):
+        return None
+    if left.layout.shape != right.layout.shape:
+        return None
+    if left.tensor in scope.entering:
+        left, right = right, left
+    layout = scope.layout(left)
+    hwc = scope.target.tensor(left.tensor).shape
+    if not scope.layout(right, layout, hwc).same(layout) or scope.target.tensor(right.tensor).shape != hwc:
+        return None
+    rule = residual(right.tensor, scope.quant(left.tensor), scope.quant(right.tensor), quant, *limits(node, quant))
+    name = scope.target.fresh(node.name)
+    scope.emit(Add(name, (left.tensor, right.tensor), output, rule), hwc, quant)
+    return Activation(output, layout)
+
+
+def _concat(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
+    node = pending.node
+    shape = scope.source.tensor(node.output).shape
+    parts = [value for value in pending.operands if isinstance(value, Activation)]
+    if len(parts) != len(pending.operands) or not 2 <= len(shape) <= 4 or shape[0] != 1:
+        return None
+    if node.integer("axis", 1) % len(shape) != 1 or any(scope.natural(part) is None for part in parts):
+        return None
+    names = [
+        part.tensor
+        if scope.quant(part.tensor) == quant
+        else scope.requantized(part.tensor, quant, scope.target.fresh(f"{part.tensor}/rescaled"))
+        for part in parts
+    ]
+    _, hwc = natural(shape)
+    scope.emit(Concat(scope.target.fresh(node.name), tuple(names), output), hwc, quant)
+    return result(scope, pending, output)
+
+
+_Rule = Callable[[Scope, Pending, str, QuantParams], "Activation | None"]
+_RULES: dict[str, _Rule] = {
+    "Conv": _conv,
+    "FullyConnected": _fully_connected,
+    "MaxPool": _pool,
+    "AveragePool": _pool,
+    "GlobalMaxPool": _pool,
+    "GlobalAveragePool": _pool,
+    "Relu": _clamp,
+    "Clip": _clamp,
+    "Add": _add,
+    "Concat": _concat,
+}

@@ -1,0 +1,39 @@
+"""From ranges and weights to scales."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compiler.ir import QuantParams
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from compiler.quantize.calibrate import Range
+
+__all__ = ["activation_params", "quantize_weights"]
+
+SMALLEST_SCALE = 2.0**-30
+
+
+def activation_params(values: Range) -> QuantParams:
+    """Asymmetric int8 for ``values``: 255 steps from low to high, zero exactly representable."""
+    low, high = min(values.low, 0.0), max(values.high, 0.0)
+    scale = np.float32(max((high - low) / 255, SMALLEST_SCALE))
+    zero_point = int(np.clip(np.rint(-128 - low / float(scale)), -128, 127))
+    return QuantParams(float(scale), zero_point)
+
+
+def quantize_weights(
+    weights: NDArray[np.floating], axis: int, smallest: NDArray[np.floating] | float = SMALLEST_SCALE
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Symmetric int8 (-127..127) along ``axis``, and the scale of each channel, never below ``smallest``."""
+    others = tuple(a for a in range(weights.ndim) if a != axis)
+    peak = np.abs(weights).max(axis=others).astype(np.float64)
+    scale = np.maximum(np.where(peak > 0, peak / 127, 1.0), smallest).astype(np.float32)
+    shape = [1] * weights.ndim
+    shape[axis] = -1
+    q = np.rint(weights.astype(np.float64) / scale.reshape(shape).astype(np.float64))
+    return np.clip(q, -127, 127).astype(np.int8), scale

@@ -1,0 +1,28 @@
+"""hwsim: what a neural network costs on an accelerator, from one configuration that is also its RTL.
+
+::
+
+    import hwsim
+
+    hwsim.estimate("model.onnx", "dense-16x16").cycles
+    hwsim.simulate("model.onnx", "dense-16x16").mismatched_bytes
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hwsim.api import estimate, simulate
+
+__all__ = ["__version__", "estimate", "simulate"]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load the functions when they are first asked for: ``hwsim --help`` needs neither ONNX nor NumPy."""
+    if name in {"estimate", "simulate"}:
+        return getattr(importlib.import_module("hwsim.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,206 @@
+"""What the commands answer: frozen values with units in their names, and their JSON.
+
+The JSON is the interface of `docs/formats.md`: keys are only ever added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+__all__ = ["ENGINES", "Bound", "EnergyPj", "Estimate", "LayerEstimate", "LayerRun", "Simulation"]
+
+ENGINES = ("dense", "host")
+"""Where a layer runs."""
+
+Bound = Literal["compute", "dram_read", "dram_write", "post", "fill_drain", "host"]
+"""What a layer's time goes to: the array, the memory each way, the output stage, start and end of its tiles."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyPj:
+    """Energy by where it goes, in picojoules."""
+
+    mac: float
+    register: float
+    sram: float
+    dram: float
+    leakage: float
+
+    @property
+    def total(self) -> float:
+        """The sum."""
+        return self.mac + self.register + self.sram + self.dram + self.leakage
+
+    def to_json(self) -> Json:
+        """Keys as the fields, and ``total``."""
+        return {**asdict(self), "total": self.total}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerEstimate:
+    """What one layer costs."""
+
+    name: str
+    op: str
+    engine: str
+    macs: int
+    """Multiply-accumulates of the layer as written, padding apart."""
+    effective_macs: int
+    """Those left when zeros are skipped."""
+    cycles: int
+    """From the retirement of the layer before to that of this one, so that the layers' cycles sum up to the total."""
+    dram_read_bytes: int
+    dram_write_bytes: int
+    utilization: float
+    """MACs per cycle, over those that the array could make; 0..1."""
+    bound: str
+    counters: dict[str, int] = field(default_factory=dict)
+    """Every event of :data:`rtl.counters.COUNTERS`, by name."""
+    energy_pj: EnergyPj | None = None
+    """None where the energy was not estimated."""
+
+    def to_json(self) -> Json:
+        """Keys as the fields."""
+        return {**asdict(self), "energy_pj": self.energy_pj.to_json() if self.energy_pj else None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a network costs, layer by layer."""
+
+    model: str
+    arch: str
+    clock_mhz: float
+    macs_per_cycle: int
+    """Of the array, at its peak."""
+    fidelity: str
+    cycles: int
+    """From start to the interrupt."""
+    layers: tuple[LayerEstimate, ...]
+    host_operators: tuple[str, ...] = ()
+    """Operators that the accelerator lacks; they run on the host and cost no cycles here."""
+
+    @property
+    def time_us(self) -> float:
+        """Microseconds from start to the interrupt."""
+        return self.cycles / self.clock_mhz
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of all layers."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def utilization(self) -> float:
+        """MACs per cycle, over those that the array could make; 0..1."""
+        return self.macs / (self.cycles * self.macs_per_cycle) if self.cycles else 0.0
+
+    def totals(self) -> Json:
+        """The sums over the layers, and what follows from them."""
+        energies = [layer.energy_pj for layer in self.layers]
+        parts = [energy for energy in energies if energy is not None]
+        return {
+            "cycles": self.cycles,
+            "time_us": self.time_us,
+            "macs": self.macs,
+            "effective_macs": sum(layer.effective_macs for layer in self.layers),
+            "dram_read_bytes": sum(layer.dram_read_bytes for layer in self.layers),
+            "dram_write_bytes": sum(layer.dram_write_bytes for layer in self.layers),
+            "utilization": self.utilization,
+            "energy_pj": sum(energy.total for energy in parts) if len(parts) == len(energies) and parts else None,
+        }
+
+    def to_json(self) -> Json:
+        """What ``hwsim estimate --json`` writes."""
+        return {
+            "model": self.model,
+            "arch": self.arch,
+            "clock_mhz": self.clock_mhz,
+            "fidelity": self.fidelity,
+            "totals": self.totals(),
+            "host_operators": list(self.host_operators),
+            "layers": [layer.to_json() for layer in self.layers],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerRun:
+    """One layer in RTL, beside what the model says of it."""
+
+    estimate: LayerEstimate
+    rtl_cycles: int
+    model_cycles: int
+    mismatched_bytes: int
+    """Bytes of the layer's result that differ from the reference interpreter's."""
+    counters: dict[str, int]
+    """Counted by the hardware."""
+    counter_differences: dict[str, int]
+    """Hardware less model, where not zero."""
+
+    @property
+    def agrees(self) -> bool:
+        """To the byte, to the cycle and in every counter."""
+        return self.rtl_cycles == self.model_cycles and not self.mismatched_bytes and not self.counter_differences
+
+    def to_json(self) -> Json:
+        """What :class:`LayerEstimate` has, and the fields here."""
+        return {
+            **self.estimate.to_json(),
+            "rtl_cycles": self.rtl_cycles,
+            "model_cycles": self.model_cycles,
+            "mismatched_bytes": self.mismatched_bytes,
+            "counters": self.counters,
+            "counter_differences": self.counter_differences,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """A network in RTL, beside what the models say of it."""
+
+    estimate: Estimate
+    rtl_cycles: int
+    model_cycles: int
+    mismatched_bytes: int
+    """Bytes that differ from the reference interpreter's: of every layer's result, and of the network's outputs."""
+    compared_bytes: int
+    """How many bytes that is out of."""
+    layers: tuple[LayerRun, ...]
+    simulator: str
+    memory: str
+    seed: int
+    wall_s: float
+    """The simulator, from start to interrupt."""
+    build_s: float
+    """Compiling it; 0 when it was in the cache."""
+
+    @property
+    def agrees(self) -> bool:
+        """To the byte, to the cycle and in every counter. Cycles count only with the deterministic memory."""
+        if self.memory != "dram":
+            return self.mismatched_bytes == 0
+        return (
+            self.rtl_cycles == self.model_cycles
+            and not self.mismatched_bytes
+            and all(layer.agrees for layer in self.layers)
+        )
+
+    def to_json(self) -> Json:
+        """What ``hwsim simulate --json`` writes."""
+        return {
+            **self.estimate.to_json(),
+            "rtl_cycles": self.rtl_cycles,
+            "model_cycles": self.model_cycles,
+            "mismatched_bytes": self.mismatched_bytes,
+            "compared_bytes": self.compared_bytes,
+            "agrees": self.agrees,
+            "simulator": self.simulator,
+            "memory": self.memory,
+            "seed": self.seed,
+            "wall_s": self.wall_s,
+            "build_s": self.build_s,
+            "layers": [layer.to_json() for layer in self.layers],
+        }

@@ -1,0 +1,48 @@
+"""The files through which the DRAM in the harness is loaded and read back: Verilog's ``$readmemh`` format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hwsim.errors import SimulationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["DUMP_FILE", "IMAGE_FILE", "Range", "read_words", "write_words"]
+
+IMAGE_FILE = "memory.hex"
+DUMP_FILE = "dump.hex"
+
+Range = tuple[int, int]
+"""Byte address and number of bytes."""
+
+
+def write_words(path: Path, image: bytes, word_bytes: int) -> int:
+    """Write ``image`` as words of ``word_bytes``, first byte lowest; return their number."""
+    padded = image + bytes(-len(image) % word_bytes)
+    # Words are written highest byte first: reverse all bytes, then take the words from the back.
+    text = padded[::-1].hex()
+    digits = 2 * word_bytes
+    path.write_text("\n".join(text[i : i + digits] for i in range(len(text) - digits, -1, -digits)) + "\n")
+    return len(padded) // word_bytes
+
+
+def read_words(path: Path, word_bytes: int, first: int) -> bytes:
+    """The bytes in a dump, whose first word is number ``first`` of the memory.
+
+    Raises:
+        SimulationError: it holds something else than words in order.
+    """
+    # Icarus writes addresses as comments, Verilator as directives.
+    words = []
+    for line in path.read_text().splitlines():
+        if line.startswith("@"):
+            if int(line[1:], 16) != first + len(words):
+                raise SimulationError(f"{path}: words out of order at {line}")
+        elif line and not line.startswith("//"):
+            words.append(line.strip())
+    try:
+        return bytes.fromhex("".join(reversed(words)))[::-1]
+    except ValueError as error:
+        raise SimulationError(f"{path}: undefined bits in the memory ({error})") from error

@@ -1,0 +1,1 @@
+"""The hardware: configuration, instruction set, event counters, Amaranth components, Verilog emission."""

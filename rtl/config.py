@@ -1,0 +1,245 @@
+"""What the hardware is: the one description that gateware, compiler and models all read.
+
+An :class:`ArchConfig` is frozen, hashable and validated where it is made, so it can be the key of a cache. It loads
+from YAML (:func:`load_arch`) or by the name of a preset in ``rtl/presets``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+__all__ = [
+    "AXI_BOUNDARY_BYTES",
+    "ArchConfig",
+    "BusConfig",
+    "ConfigError",
+    "ControlConfig",
+    "DenseConfig",
+    "DramConfig",
+    "MemoryConfig",
+    "load_arch",
+    "preset_names",
+]
+
+AXI_BOUNDARY_BYTES = 4096
+"""No burst crosses a multiple of this (AMBA AXI4, A3.4.1)."""
+
+_MAX_FILE_BYTES = 1 << 16
+
+
+class ConfigError(ValueError):
+    """A hardware description that cannot be built. The message is one line and says what to change."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _power_of_two(name: str, value: int) -> None:
+    if value & (value - 1):
+        raise ValueError(f"{name} must be a power of two, not {value}")
+
+
+class DenseConfig(_Part):
+    """The R x C systolic array."""
+
+    rows: Annotated[int, Field(ge=2, le=128)] = 16
+    """PEs along the reduction axis (K: kernel window x input channels)."""
+    cols: Annotated[int, Field(ge=2, le=128)] = 16
+    """PEs along the output-channel axis."""
+    dataflow: Literal["weight_stationary"] = "weight_stationary"
+    """What stays in the PEs."""
+    depthwise_taps: Annotated[int, Field(ge=0, le=16)] = 7
+    """Rows that can take a column's own channel, for depthwise convolution: the widest kernel row. 0: none."""
+
+
+class MemoryConfig(_Part):
+    """On-chip scratchpads. Each has one writer, so no port is ever contended.
+
+    ``ifm`` is written by the load engine, ``ofm`` by the post-processing engine; the array reads either.
+    """
+
+    ifm_kib: Annotated[int, Field(ge=1, le=4096)] = 64
+    ofm_kib: Annotated[int, Field(ge=1, le=4096)] = 64
+    weight_kib: Annotated[int, Field(ge=1, le=4096)] = 64
+    param_kib: Annotated[int, Field(ge=1, le=256)] = 4
+    """Bias, multiplier and shift of output channels: 8 bytes a channel."""
+    accumulators: Annotated[int, Field(ge=16, le=8192)] = 512
+    """Entries of ``cols`` 32-bit sums in each of the two halves."""
+
+
+class BusConfig(_Part):
+    """AXI4 data width and what the DMA keeps in flight."""
+
+    data_bytes: Annotated[int, Field(ge=4, le=64)] = 16
+    burst_beats: Annotated[int, Field(ge=2, le=256)] = 16
+    """Longest burst, in beats."""
+    outstanding: Annotated[int, Field(ge=1, le=64)] = 8
+    """Bursts in flight, each for reads and for writes."""
+
+
+class DramConfig(_Part):
+    """The deterministic memory that the simulation attaches. It does not change the RTL of the accelerator."""
+
+    latency_cycles: Annotated[int, Field(ge=1, le=4096)] = 40
+    """Cycles from an accepted address to the first beat of data, and from the last write beat to its response."""
+    beat_interval: Annotated[int, Field(ge=1, le=64)] = 1
+    """Cycles a beat occupies the bus; bandwidth is ``data_bytes / beat_interval`` bytes per cycle and direction."""
+
+
+class ControlConfig(_Part):
+    """Instruction supply."""
+
+    queue_depth: Annotated[int, Field(ge=2, le=64)] = 8
+    """Instructions waiting per engine."""
+    fetch_depth: Annotated[int, Field(ge=4, le=256)] = 16
+    """Instructions prefetched."""
+    max_layers: Annotated[int, Field(ge=1, le=1024)] = 128
+    """Layers that the event counters tell apart."""
+
+
+class ArchConfig(_Part):
+    """One accelerator. See ``docs/architecture.md`` for what each part does."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "custom"
+    clock_mhz: Annotated[float, Field(gt=0, le=10_000, strict=False)] = 500.0
+    dense: DenseConfig = DenseConfig()
+    memory: MemoryConfig = MemoryConfig()
+    bus: BusConfig = BusConfig()
+    dram: DramConfig = DramConfig()
+    control: ControlConfig = ControlConfig()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        # Powers of two, so that an address is checked by its upper bits.
+        for part, field in (
+            ("memory", "ifm_kib"),
+            ("memory", "ofm_kib"),
+            ("memory", "weight_kib"),
+            ("memory", "param_kib"),
+            ("memory", "accumulators"),
+            ("bus", "data_bytes"),
+            ("bus", "burst_beats"),
+            ("bus", "outstanding"),
+            ("control", "queue_depth"),
+            ("control", "fetch_depth"),
+        ):
+            _power_of_two(f"{part}.{field}", getattr(getattr(self, part), field))
+        if self.dense.depthwise_taps > self.dense.rows:
+            raise ValueError(
+                f"dense.depthwise_taps={self.dense.depthwise_taps} needs that many rows; dense.rows={self.dense.rows} "
+                "(lower depthwise_taps or raise rows)"
+            )
+        burst = self.bus.data_bytes * self.bus.burst_beats
+        if burst > AXI_BOUNDARY_BYTES:
+            raise ValueError(
+                f"bus.burst_beats={self.bus.burst_beats} of {self.bus.data_bytes} bytes make bursts of {burst} bytes, "
+                f"over AXI's {AXI_BOUNDARY_BYTES} (lower burst_beats)"
+            )
+        if self.bus.data_bytes > 32:
+            raise ValueError(f"bus.data_bytes={self.bus.data_bytes} is wider than an instruction of 32 bytes")
+        return self
+
+    @property
+    def banks(self) -> int:
+        """Byte-wide banks of every scratchpad: the smallest power of two that holds any vector moved in a cycle."""
+        return 1 << (max(self.dense.rows, self.dense.cols, self.bus.data_bytes, 8) - 1).bit_length()
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Peak multiply-accumulates per cycle."""
+        return self.dense.rows * self.dense.cols
+
+    @property
+    def psum_bits(self) -> int:
+        """Width of a partial sum inside the array: no sum of ``rows`` int8 products overflows it."""
+        return 16 + (self.dense.rows - 1).bit_length()
+
+    @cached_property
+    def rtl_hash(self) -> str:
+        """16 hex digits that name the hardware: equal for configurations that give the same Verilog."""
+        hardware = self.model_dump_json(exclude={"name", "clock_mhz", "dram"})
+        return hashlib.sha256(hardware.encode()).hexdigest()[:16]
+
+    def __hash__(self) -> int:
+        return hash((self.rtl_hash, self.name, self.clock_mhz, self.dram))
+
+
+def preset_names() -> list[str]:
+    """Names that :func:`load_arch` knows without a file."""
+    folder = resources.files("rtl") / "presets"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_arch(arch: str | Path) -> ArchConfig:
+    """The architecture called ``arch``: a preset's name, or the path of a YAML file.
+
+    Raises:
+        ConfigError: no such preset or file, not YAML, or a value that is unknown, mistyped or impossible.
+    """
+    text, origin = _read(arch)
+    return parse_arch(text, origin)
+
+
+def parse_arch(text: str, origin: str) -> ArchConfig:
+    """An architecture from YAML text; ``origin`` names it in errors.
+
+    Raises:
+        ConfigError: as :func:`load_arch`.
+    """
+    import yaml
+
+    try:
+        tree = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise ConfigError(f"{origin}: not YAML{where}: {getattr(error, 'problem', None) or error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{origin}: an architecture is a mapping of settings, not {type(tree).__name__}")
+    try:
+        return ArchConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: " + "; ".join(_explain(e) for e in error.errors()[:3])) from error
+
+
+def _read(arch: str | Path) -> tuple[str, str]:
+    if isinstance(arch, str) and arch in preset_names():
+        return (resources.files("rtl") / "presets" / f"{arch}.yaml").read_text(), f"preset {arch}"
+    path = Path(arch)
+    if not path.suffix and not path.exists():
+        near = difflib.get_close_matches(str(arch), preset_names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(preset_names())}, or a YAML file"
+        raise ConfigError(f"{arch}: no such architecture; {hint}")
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise ConfigError(f"{path}: larger than {_MAX_FILE_BYTES} bytes, not an architecture")
+        return path.read_text(), str(path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ConfigError(f"{path}: cannot be read: {reason}") from error
+
+
+def _explain(error: ErrorDetails) -> str:
+    where = ".".join(map(str, error["loc"])) or "architecture"
+    if error["type"] == "extra_forbidden":
+        fields: type[BaseModel] = ArchConfig
+        for step in error["loc"][:-1]:
+            kind = fields.model_fields[str(step)].annotation
+            fields = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else fields
+        near = difflib.get_close_matches(str(error["loc"][-1]), list(fields.model_fields), n=1)
+        return f"{where} is not a setting" + (f"; did you mean {near[0]}?" if near else f"; known: {', '.join(fields.model_fields)}")
+    if error["type"] == "value_error":
+        return error["msg"].removeprefix("Value error, ")
+    given = repr(error["input"])
+    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]} (got {given if len(given) < 60 else given[:57] + '...'})"

@@ -1,0 +1,1 @@
+"""The control plane: registers, dispatch, dependency tokens, event counters."""

@@ -1,0 +1,252 @@
+"""The dense core against the instruction set's meaning and its own timing, over random instructions."""
+
+from random import Random
+
+import numpy as np
+import pytest
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Elaboratable
+from amaranth.sim import Simulator
+
+from hwsim.functional import Machine
+from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
+from rtl.counters import event_names
+from rtl.dense.core import DenseCore
+from rtl.dense.timing import ComputeTiming, PostTiming, compute_events, post_events
+from rtl.isa import PARAM_BYTES, AccumulateOp, Compute, Engine, Instruction, Post, PostConfig, PostFill, Space, encode
+from rtl.scratchpad import Scratchpad
+
+
+class CoreWithMemory(Elaboratable):
+    """A dense core and its scratchpads, whose write ports but OFM's are the bench's."""
+
+    def __init__(self, config: ArchConfig) -> None:
+        self.core = DenseCore(config)
+        b, m = config.banks, config.memory
+        self.ifm = Scratchpad(banks=b, kib=m.ifm_kib, reads=1, gather=True)
+        self.ofm = Scratchpad(banks=b, kib=m.ofm_kib, reads=2, gather=True)
+        self.weight = Scratchpad(banks=b, kib=m.weight_kib, reads=1)
+        self.param = Scratchpad(banks=b, kib=m.param_kib, reads=1)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules += [self.core, self.ifm, self.ofm, self.weight, self.param]
+        c = self.core
+        for ours, theirs in (
+            (c.gather_ifm, self.ifm.gather),
+            (c.gather_ofm, self.ofm.gather),
+            (c.weight, self.weight.read0),
+            (c.params, self.param.read0),
+            (c.skip_ifm, self.ifm.read0),
+            (c.skip_ofm, self.ofm.read0),
+            (c.write, self.ofm.write),
+        ):
+            wiring.connect(m, ours, theirs)
+        return m
+
+
+class Bench:
+    """Runs COMPUTE and post-processing instructions on the RTL, each at a time, and notes when they retire."""
+
+    def __init__(self, config: ArchConfig, seed: int) -> None:
+        self.config = config
+        rng = np.random.default_rng(seed)
+        self.dut = CoreWithMemory(config)
+        self.machine = Machine(config, np.zeros(0, np.uint8))
+        for space in (Space.IFM, Space.WEIGHT, Space.PARAM):
+            spad = self.machine.spad[space]
+            spad[:] = rng.integers(0, 256, spad.shape)
+        # Shifts of 8..63, as the compiler emits them; see _params.
+        self.issued: dict[Engine, list[int]] = {Engine.COMPUTE: [], Engine.POST: []}
+        self.retired: dict[Engine, list[int]] = {Engine.COMPUTE: [], Engine.POST: []}
+        self.events: dict[Engine, list[dict[str, int]]] = {Engine.COMPUTE: [], Engine.POST: []}
+        self.fault = 0
+        self.ofm = np.zeros(0, np.uint8)
+
+    def run(self, steps: list[tuple[Engine, Instruction, int, tuple[int, int]]]) -> None:
+        """``steps``: engine, instruction, idle cycles before it, and how many retired it waits for (compute, post)."""
+        sim = Simulator(self.dut)
+        sim.add_clock(1e-8)
+        core, clock = self.dut.core, [0]
+
+        async def load(ctx):
+            for pad, space in ((self.dut.ifm, Space.IFM), (self.dut.weight, Space.WEIGHT), (self.dut.param, Space.PARAM)):
+                data = self.machine.spad[space]
+                banks = self.config.banks
+                ctx.set(pad.write.en, 1)
+                ctx.set(pad.write.count, banks)
+                for at in range(0, len(data), banks):
+                    ctx.set(pad.write.address, at)
+                    ctx.set(pad.write.data, int.from_bytes(data[at : at + banks].tobytes(), "little"))
+                    await ctx.tick()
+                ctx.set(pad.write.en, 0)
+
+        async def bench(ctx):
+            await load(ctx)
+            queues = {e: [s for s in steps if s[0] == e] for e in self.issued}
+            ports = {Engine.COMPUTE: core.compute, Engine.POST: core.post}
+            wait = {e: (q[0][2] if q else 0) for e, q in queues.items()}
+            total = len(steps)
+            for _ in range(200_000):
+                if sum(map(len, self.retired.values())) == total or self.fault:
+                    break
+                done = (len(self.retired[Engine.COMPUTE]), len(self.retired[Engine.POST]))
+                for engine, queue in queues.items():
+                    at = len(self.issued[engine])
+                    offered = at < len(queue) and wait[engine] == 0
+                    offered = offered and all(d >= n for d, n in zip(done, queue[at][3], strict=True))
+                    ctx.set(ports[engine].instr.valid, offered)
+                    if offered:
+                        ctx.set(ports[engine].instr.payload, encode(queue[at][1]))
+                    wait[engine] = max(0, wait[engine] - 1)
+                for engine, queue in queues.items():
+                    port = ports[engine]
+                    if ctx.get(port.instr.valid) and ctx.get(port.instr.ready):
+                        self.issued[engine].append(clock[0])
+                        wait[engine] = queue[len(self.issued[engine])][2] if len(self.issued[engine]) < len(queue) else 0
+                    if ctx.get(port.retire.valid):
+                        self.retired[engine].append(clock[0])
+                    if ctx.get(port.commit.valid):
+                        events = port.commit.events
+                        self.events[engine].append({n: ctx.get(getattr(events, n)) for n in event_names(engine)})
+                    self.fault = self.fault or ctx.get(port.fault)
+                await ctx.tick()
+                clock[0] += 1
+            else:
+                pytest.fail("the engines did not finish")
+            banks = self.config.banks
+            out = bytearray()
+            ctx.set(self.dut.ofm.read1.en, 1)
+            for at in range(0, len(self.machine.spad[Space.OFM]), banks):
+                ctx.set(self.dut.ofm.read1.address, at)
+                await ctx.tick().repeat(2)
+                out += ctx.get(self.dut.ofm.read1.data).to_bytes(banks, "little")
+            self.ofm = np.frombuffer(bytes(out), np.uint8)
+
+        sim.add_testbench(bench)
+        sim.run()
+
+
+def small(rng: Random) -> ArchConfig:
+    rows, cols = rng.choice([(2, 2), (3, 2), (4, 4), (2, 5), (5, 3), (8, 4)])
+    return ArchConfig(
+        dense=DenseConfig(rows=rows, cols=cols, depthwise_taps=rng.choice([0, 2, min(3, rows)])),
+        memory=MemoryConfig(ifm_kib=1, ofm_kib=1, weight_kib=1, param_kib=1, accumulators=64),
+        bus=BusConfig(data_bytes=4, burst_beats=4, outstanding=1),
+    )
+
+
+def random_compute(rng: Random, config: ArchConfig, half: int) -> Compute:
+    rows, cols, n = config.dense.rows, config.dense.cols, config.banks
+    w, h = rng.randint(1, 6), rng.randint(1, 4)
+    if config.dense.depthwise_taps and rng.random() < 0.4:
+        channels = rng.randint(1, min(rows, cols))
+        pixel = channels + rng.randint(0, 3)
+        kx, stride = rng.randint(1, config.dense.depthwise_taps), rng.randint(1, 3)
+        return Compute(
+            source=Space.IFM, act=rng.randint(0, 30), out_w=w, out_h=h, x_stride=pixel, y_stride=rng.randint(1, 40),
+            run=channels, kx=kx, kx_stride=stride, ky=rng.randint(1, 3), ky_stride=rng.randint(1, 40),
+            weight=rng.randint(0, 30), filters=channels, acc=64 * half + rng.randint(0, 20),
+            op=rng.choice([AccumulateOp.SET, AccumulateOp.ADD]), flatten=0, depthwise=1, reuse_weights=0, hold=0,
+            layer=1,
+        )  # fmt: skip
+    run, kx, ky = rng.randint(1, 2 * rows), rng.randint(1, 3), rng.randint(1, 3)
+    flatten = rng.random() < 0.5
+    kx_stride, ky_stride = rng.randint(run, run + 9), rng.randint(1, 60)
+    if flatten:
+        # Element k lies k modulo the banks further.
+        kx_stride = run + n * rng.randint(0, 1)
+        ky_stride = run + (kx - 1) * kx_stride + n * rng.randint(0, 2)
+    pool = not flatten and rng.random() < 0.3
+    if pool:
+        run = rng.randint(1, min(rows, cols))
+    filters = run if pool else rng.randint(1, cols)
+    return Compute(
+        source=Space.IFM, act=rng.randint(0, 99), out_w=w, out_h=h, x_stride=rng.randint(1, 20),
+        y_stride=rng.randint(1, 60), run=run, kx=kx, kx_stride=kx_stride, ky=ky, ky_stride=ky_stride,
+        weight=rng.randint(0, 60), filters=filters, acc=64 * half + rng.randint(0, 20),
+        op=rng.choice(list(AccumulateOp)) if pool or run * kx * ky <= rows else rng.choice([0, 1]),
+        flatten=int(flatten), depthwise=0, reuse_weights=int(pool), hold=int(rng.random() < 0.2), layer=2,
+    )  # fmt: skip
+
+
+def random_posts(rng: Random, config: ArchConfig, compute: Compute, loaded: int) -> list[Instruction]:
+    constants = PostConfig(
+        zero_point=rng.randint(-128, 127), low=rng.randint(-128, 0), high=rng.randint(0, 127),
+        main=rng.randint(-65536, 65535), skip=rng.randint(-65536, 65535), offset=rng.randint(-(1 << 20), 1 << 20),
+        shift=rng.randint(9, 20), residual_low=rng.randint(-128, 0), residual_high=rng.randint(0, 127),
+    )  # fmt: skip
+    filters = compute.filters
+    pixels = 1 if compute.hold else compute.out_w * compute.out_h
+    w = pixels if rng.random() < 0.5 or compute.hold else compute.out_w
+    post = Post(
+        acc=compute.acc, out_w=w, out_h=pixels // w, ofm=rng.randint(0, 99), x_stride=rng.randint(filters, 8),
+        y_stride=rng.randint(0, 40) + 8 * w, filters=filters, load_params=int(filters > loaded or rng.random() < 0.5),
+        params=8 * rng.randint(0, 9), residual=int(rng.random() < 0.5), skip_source=Space.IFM,
+        skip=rng.randint(0, 99), skip_x_stride=rng.randint(0, 9), skip_y_stride=rng.randint(0, 40),
+    )  # fmt: skip
+    fill = PostFill(
+        value=rng.randint(-128, 127), spad=rng.randint(0, 99), rows=rng.randint(1, 3), row_bytes=rng.randint(1, 20),
+        spad_stride=rng.randint(20, 40),
+    )  # fmt: skip
+    out: list[Instruction] = [constants] if not loaded or rng.random() < 0.5 else []
+    return [*out, post, *([fill] if rng.random() < 0.3 else [])]
+
+
+def realistic_params(bench: Bench, rng: np.random.Generator) -> None:
+    """Scales for which the sums of random bytes spread over the int8 range; shifts in 8..63."""
+    params = bench.machine.spad[Space.PARAM]
+    params[:] = rng.integers(0, 256, params.shape)
+    # Every byte may be the shift of some channel: keep each in 8..63, mostly where results are neither 0 nor saturated.
+    params[:] = np.where(rng.random(params.shape) < 0.7, rng.integers(28, 40, params.shape), rng.integers(8, 64, params.shape))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_program(seed):
+    """Bytes, retire cycles and events of random instructions, back to back or not, equal model and timing."""
+    rng = Random(seed)
+    config = small(rng)
+    bench = Bench(config, seed)
+    realistic_params(bench, np.random.default_rng(seed))
+
+    steps: list[tuple[Engine, Instruction, int, tuple[int, int]]] = []
+    computes = posts = 0
+    loaded = 0
+    retired_posts = [0]
+    for n in range(8):
+        half = n % 2
+        group = 1 if n < 2 else rng.randint(1, 2)
+        for g in range(group):
+            c = random_compute(rng, config, half)
+            need = retired_posts[n - 1] if n > 1 else 0
+            steps.append((Engine.COMPUTE, c, rng.choice([0, 0, 0, 30]), (0, need)))
+            computes += 1
+        for p in random_posts(rng, config, c, loaded):
+            if isinstance(p, Post) and p.load_params:
+                loaded = p.filters
+            steps.append((Engine.POST, p, rng.choice([0, 0, 20]), (computes, 0)))
+            posts += 1
+        retired_posts.append(posts)
+    bench.run(steps)
+
+    assert bench.fault == 0
+    bench.machine.run(i for _, i, _, _ in steps)
+    check(bench, steps)
+
+
+def check(bench: Bench, steps) -> None:
+    rows = bench.config.dense.rows
+    compute, post = ComputeTiming(bench.config), PostTiming(bench.config)
+    for engine, timing, events in (
+        (Engine.COMPUTE, compute, lambda i: compute_events(i, rows)),
+        (Engine.POST, post, post_events),
+    ):
+        mine = [i for e, i, _, _ in steps if e == engine]
+        assert len(bench.issued[engine]) == len(mine)
+        for k, i in enumerate(mine):
+            issued = bench.issued[engine][k]
+            assert issued >= timing.ready(), f"{engine.name} {k} was issued before it should be ready"
+            assert bench.retired[engine][k] == timing.issue(issued, i), f"{engine.name} {k}: {i}"
+            assert bench.events[engine][k] == events(i), f"{engine.name} {k}: {i}"
+    np.testing.assert_array_equal(bench.ofm, bench.machine.spad[Space.OFM])
