@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from rtl.strict_yaml import YamlError, parse_yaml
+
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
@@ -112,7 +114,7 @@ class ArchConfig(_Part):
     """One accelerator. See ``docs/architecture.md`` for what each part does."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "custom"
-    clock_mhz: Annotated[float, Field(gt=0, le=10_000, strict=False)] = 500.0
+    clock_mhz: Annotated[float, Field(gt=0, le=10_000)] = 500.0
     dense: DenseConfig = DenseConfig()
     memory: MemoryConfig = MemoryConfig()
     bus: BusConfig = BusConfig()
@@ -197,14 +199,10 @@ def parse_arch(text: str, origin: str) -> ArchConfig:
     Raises:
         ConfigError: as :func:`load_arch`.
     """
-    import yaml
-
     try:
-        tree = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise ConfigError(f"{origin}: not YAML{where}: {getattr(error, 'problem', None) or error}") from error
+        tree = parse_yaml(text)
+    except YamlError as error:
+        raise ConfigError(f"{origin}: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{origin}: an architecture is a mapping of settings, not {type(tree).__name__}")
     try:
@@ -217,29 +215,48 @@ def _read(arch: str | Path) -> tuple[str, str]:
     if isinstance(arch, str) and arch in preset_names():
         return (resources.files("rtl") / "presets" / f"{arch}.yaml").read_text(), f"preset {arch}"
     path = Path(arch)
-    if not path.suffix and not path.exists():
-        near = difflib.get_close_matches(str(arch), preset_names(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(preset_names())}, or a YAML file"
-        raise ConfigError(f"{arch}: no such architecture; {hint}")
+    shown = _brief(str(arch))
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ConfigError(f"{path}: larger than {_MAX_FILE_BYTES} bytes, not an architecture")
-        return path.read_text(), str(path)
+        if not path.suffix and not path.exists():
+            near = difflib.get_close_matches(str(arch), preset_names(), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(preset_names())}, or a YAML file"
+            raise ConfigError(f"{shown}: no such architecture; {hint}")
+        if not path.is_file() and path.exists():
+            raise ConfigError(f"{shown}: not a file")
+        # Read no more than that, whatever the file says of its size.
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
+            raise ConfigError(f"{shown}: larger than {_MAX_FILE_BYTES} bytes, not an architecture")
+        return content.decode(), shown
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ConfigError(f"{path}: cannot be read: {reason}") from error
+        raise ConfigError(f"{shown}: cannot be read: {reason}") from error
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{shown}: not a file name") from error
+
+
+def _brief(text: str) -> str:
+    """``text`` on one line, and not a long one."""
+    plain = text if text.isprintable() else ascii(text)
+    return plain if len(plain) <= 80 else plain[:77] + "..."
 
 
 def _explain(error: ErrorDetails) -> str:
-    where = ".".join(map(str, error["loc"])) or "architecture"
+    where = _brief(".".join(map(str, error["loc"]))) or "architecture"
     if error["type"] == "extra_forbidden":
         fields: type[BaseModel] = ArchConfig
         for step in error["loc"][:-1]:
             kind = fields.model_fields[str(step)].annotation
             fields = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else fields
         near = difflib.get_close_matches(str(error["loc"][-1]), list(fields.model_fields), n=1)
-        return f"{where} is not a setting" + (f"; did you mean {near[0]}?" if near else f"; known: {', '.join(fields.model_fields)}")
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(fields.model_fields)}"
+        return f"{where} is not a setting; {hint}"
     if error["type"] == "value_error":
         return error["msg"].removeprefix("Value error, ")
-    given = repr(error["input"])
-    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]} (got {given if len(given) < 60 else given[:57] + '...'})"
+    given = _brief(repr(error["input"]))
+    if error["type"] == "model_type":
+        return f"{where}: input should be a mapping of settings (got {given})"
+    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]} (got {given})"

@@ -33,28 +33,35 @@ def import_model(path: str | os.PathLike[str]) -> Graph:
 
     """
     path = Path(path)
-    model = read_model(path)
-    constants = {t.name: to_array(path, t, f"initializer {t.name!r}") for t in model.graph.initializer}
     try:
-        expand_qlinear(model, constants)
-        for tensor in model.graph.initializer:
-            if tensor.name not in constants:
-                constants[tensor.name] = to_array(path, tensor, f"initializer {tensor.name!r}")
-        _fix_batch(model.graph, set(constants))
-        tensors = _infer(model)
-        graph = Graph(model.graph.name or path.stem, opset=opset_of(model))
-        for name, value in constants.items():
-            graph.add_constant(name, value)
-        for node in model.graph.node:
-            _add_node(path, graph, node, tensors)
-        graph.input_ports = tuple(
-            _port(graph, tensors, i.name, is_input=True) for i in model.graph.input if i.name not in constants
-        )
-        graph.output_ports = tuple(_port(graph, tensors, o.name, is_input=False) for o in model.graph.output)
+        graph = _build(path)
     except ModelError as error:
         message = str(error)
         raise ModelError(message if message.startswith(str(path)) else f"{path}: {message}") from error
+    except UnicodeError as error:
+        raise ModelError(f"{path}: a name in it is not text (UTF-8); the file is damaged") from error
     graph.verify()
+    return graph
+
+
+def _build(path: Path) -> Graph:
+    model = read_model(path)
+    constants = {t.name: to_array(path, t, f"initializer {t.name!r}") for t in model.graph.initializer}
+    expand_qlinear(model, constants)
+    for tensor in model.graph.initializer:
+        if tensor.name not in constants:
+            constants[tensor.name] = to_array(path, tensor, f"initializer {tensor.name!r}")
+    _fix_batch(model.graph, set(constants))
+    tensors = _infer(model)
+    graph = Graph(model.graph.name or path.stem, opset=opset_of(model))
+    for name, value in constants.items():
+        graph.set_constant(name, value)
+    for node in model.graph.node:
+        _add_node(path, graph, node, tensors)
+    graph.input_ports = tuple(
+        _port(graph, tensors, i.name, is_input=True) for i in model.graph.input if i.name not in constants
+    )
+    graph.output_ports = tuple(_port(graph, tensors, o.name, is_input=False) for o in model.graph.output)
     return graph
 
 
@@ -122,7 +129,7 @@ def _add_node(path: Path, graph: Graph, proto: onnx.NodeProto, tensors: dict[str
     attributes = {a.name: _attribute(path, proto, a) for a in proto.attribute}
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     if proto.op_type == "Constant" and domain == "":
-        graph.add_constant(proto.output[0], _constant(proto, attributes))
+        graph.set_constant(proto.output[0], _constant(proto, attributes))
         return
     for output in filter(None, proto.output):
         if output not in tensors:

@@ -138,8 +138,12 @@ class Graph:
     def add_constant(self, name: str, value: NDArray) -> str:
         """Declare a constant under ``name``, or the next free name like it; returns the name it got."""
         name = self.fresh(name)
-        self._constants[name] = np.asarray(value)
+        self.set_constant(name, value)
         return name
+
+    def set_constant(self, name: str, value: NDArray) -> None:
+        """Give the constant of exactly this name a value."""
+        self._constants[name] = np.asarray(value)
 
     def fresh(self, name: str) -> str:
         """``name``, or the first of ``name_1``, ``name_2`` … that no tensor or operator has."""

@@ -12,6 +12,7 @@ from compiler.evaluate import is_plain_window, window
 from compiler.ir import Add, Concat, Conv, Layout, Node, Pool, PoolKind, QuantParams, Requantize
 from compiler.lower.scope import Scope, natural
 from compiler.lower.values import Activation, Constant, Pending, Value, Weights
+from compiler.passes.fuse_activation import bounds
 from compiler.numerics import mantissa_shift, residual
 
 __all__ = ["emit_integer"]
@@ -37,9 +38,9 @@ def emit_integer(scope: Scope, pending: Pending, output: str, quant: QuantParams
         raise ModelError(f"node {pending.node.name!r} ({pending.node.op_type}): {error}") from error
 
 
-def limits(node: Node, quant: QuantParams) -> tuple[int, int]:
-    """The fused activation's bounds as int8. Rounding is monotonic, so clipping may come after it."""
-    low, high = (int(quant.quantize(np.asarray(bound, np.float32))) for bound in node.clip())
+def limits(clip: tuple[float, float], quant: QuantParams) -> tuple[int, int]:
+    """An activation's bounds as int8. Rounding is monotonic, so clipping may come after it."""
+    low, high = (int(quant.quantize(np.asarray(bound, np.float32))) for bound in clip)
     return low, high
 
 
@@ -54,7 +55,7 @@ def _requantize(node: Node, x: QuantParams, weights: NDArray[np.float32], out: Q
     scale = np.float32(x.scale) * weights.astype(np.float32) / np.float32(out.scale)
     scale = np.atleast_1d(scale).astype(np.float32)
     mantissa_shift(scale)
-    return Requantize(scale, out.zero_point, *limits(node, out))
+    return Requantize(scale, out.zero_point, *limits(node.clip(), out))
 
 
 def _bias(value: Value | None, filters: int, scale: NDArray[np.float32]) -> NDArray[np.int32] | None:
@@ -192,7 +193,7 @@ def _pool(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Ac
     kind = PoolKind.GLOBAL if average and covers else PoolKind.AVERAGE if average else PoolKind.MAX
     count = np.float32(square[0] * square[1]) if average else np.float32(1)
     scale = np.float32(have.scale) / (np.float32(quant.scale) * count)
-    rule = Requantize(np.asarray([scale], np.float32), quant.zero_point, *limits(node, quant))
+    rule = Requantize(np.asarray([scale], np.float32), quant.zero_point, *limits(node.clip(), quant))
     strides = (1, 1) if kind is PoolKind.GLOBAL else strides
     name = scope.target.fresh(node.name)
     _, hwc = natural(scope.source.tensor(node.output).shape)
@@ -202,11 +203,11 @@ def _pool(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Ac
 
 def _clamp(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
     """A ReLU or Clip that stands alone."""
-    x = pending.operands[0]
-    if not isinstance(x, Activation):
+    x, clip = pending.operands[0], bounds(scope.source, pending.node)
+    if not isinstance(x, Activation) or clip is None:
         return None
     layout = scope.layout(x)
-    scope.requantized(x.tensor, quant, output, limits(pending.node, quant))
+    scope.requantized(x.tensor, quant, output, limits(clip, quant))
     return Activation(output, layout)
 
 
@@ -225,7 +226,7 @@ def _add(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Act
     hwc = scope.target.tensor(left.tensor).shape
     if not scope.layout(right, layout, hwc).same(layout) or scope.target.tensor(right.tensor).shape != hwc:
         return None
-    rule = residual(right.tensor, scope.quant(left.tensor), scope.quant(right.tensor), quant, *limits(node, quant))
+    rule = residual(right.tensor, scope.quant(left.tensor), scope.quant(right.tensor), quant, *limits(node.clip(), quant))
     name = scope.target.fresh(node.name)
     scope.emit(Add(name, (left.tensor, right.tensor), output, rule), hwc, quant)
     return Activation(output, layout)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.errors import ModelError
-from compiler.ir import Graph, Layout, Node, Port, QuantParams, Tensor
+from compiler.ir import Graph, Layout, Node, Port, QuantParams, Tensor, outputs_of
 from compiler.lower.emit import emit_integer
 from compiler.lower.scope import Scope
 from compiler.lower.values import Activation, Constant, HostFloat, Pending, Value, Weights
@@ -42,10 +42,21 @@ def lower(graph: Graph) -> Graph:
 def _enter(scope: Scope) -> None:
     for port in scope.source.input_ports:
         if port.dtype in (np.int8, np.uint8):
-            scope.values[port.tensor] = scope.enter(port.tensor, None)
+            scope.values[port.tensor] = scope.enter(port.tensor, _entering_quant(scope, port.tensor))
         else:
             scope.values[port.tensor] = HostFloat(port.tensor)
             scope.target.add_tensor(scope.source.tensor(port.tensor))
+
+
+def _entering_quant(scope: Scope, name: str) -> QuantParams | None:
+    """The parameters with which a model's integer input is read, however many integer operators come before."""
+    waiting = [name]
+    while waiting:
+        for node in scope.source.consumers(waiting.pop()):
+            if isinstance(node, Node) and node.op_type == "DequantizeLinear":
+                return activation_quant(scope, node)
+            waiting += outputs_of(node)
+    return None
 
 
 def _entered(scope: Scope, port: Port) -> Port:
@@ -113,6 +124,9 @@ def _view(scope: Scope, node: Node) -> bool:
     value, shape = scope.value(node.input(0)), scope.source.tensor(node.output).shape
     if not isinstance(value, (Activation, Pending, Weights)):
         return False
+    if scope.source.tensor(node.input(0)).size != scope.source.tensor(node.output).size:
+        sizes = f"{list(scope.source.tensor(node.input(0)).shape)} to {list(shape)}"
+        raise ModelError(f"node {node.name!r} ({node.op_type}): the number of elements changes, {sizes}")
     if isinstance(value, Weights):
         scope.values[node.output] = _view_weights(node, value, shape)
         return True
@@ -205,8 +219,6 @@ def _dequantize(scope: Scope, node: Node) -> Value:
     if not isinstance(value, Activation):
         raise ModelError(f"node {node.name!r} (DequantizeLinear): what it reads was not quantised")
     quant = activation_quant(scope, node)
-    if value.tensor in scope.entering and scope.entering[value.tensor] is None:
-        scope.entering[value.tensor] = quant
     if scope.quant(value.tensor) != quant:
         raise ModelError(
             f"node {node.name!r} (DequantizeLinear): reads {value.tensor!r} with another scale or zero point "

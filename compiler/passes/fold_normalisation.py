@@ -70,4 +70,4 @@ class FoldNormalisation:
             graph.add_constant(f"{layer.name}/weights", scaled.astype(weights.dtype)),
             graph.add_constant(f"{layer.name}/bias", (old + shift).astype(weights.dtype)),
         )
-        return replace(layer, inputs=(layer.input(0), *names))
+        return replace(layer, inputs=(affine.source, *names))

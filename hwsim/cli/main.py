@@ -2,50 +2,39 @@
 
 from __future__ import annotations
 
-import errno
 import sys
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 from hwsim.cli.archs import archs
+from hwsim.cli.command import command
 from hwsim.cli.demo import demo
 from hwsim.cli.doctor import doctor
 from hwsim.cli.estimate import estimate
 from hwsim.cli.simulate import simulate
 from hwsim.cli.verilog import verilog
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = ["app", "main"]
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+for function in (estimate, simulate, verilog, demo, archs, doctor):
+    app.command()(command(function))
 
-
-@dataclass
-class Settings:
-    """What the options that every command has were set to."""
-
-    debug: bool = False
-
-
-class Command(typer.core.TyperCommand):
-    """A command with ``--debug``."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # pyright: ignore[reportArgumentType]
-        self.params.append(
-            click.Option(["--debug"], is_flag=True, expose_value=False, callback=_set_debug, help="Show tracebacks.")
-        )
+# Typer brings its own click or uses the installed one, as its version goes; this is the base of either's errors.
+UsageError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
 @app.callback(invoke_without_command=True)
 def root(
-    context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version."),  # noqa: FBT003
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
-    """What a neural network costs on an accelerator: cycles and energy per layer, and the RTL to prove it."""
+    """What a neural network costs on an accelerator: cycles per layer, and the RTL that proves them."""
     if version:
         from hwsim import __version__
 
@@ -54,3 +43,53 @@ def root(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(BAD_INPUT)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 on success, 1 on a run that did not pass, 2 on bad input, 130 on Ctrl-C.
+
+    Errors that a user can mend are one line on stderr; anything else is a fault of hwsim, and shows its traceback.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        status = app(args=given, prog_name="hwsim", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        status = _fail("interrupted", INTERRUPTED)
+    except Exception as error:
+        explained = _explain(error)
+        if "--debug" in given or explained is None:
+            raise
+        status = _fail(*explained)
+    raise SystemExit(status or OK)
+
+
+def _fail(message: str, status: int) -> int:
+    # One line, whatever the message is: scripts read it.
+    typer.secho(f"hwsim: {' '.join(message.split())}", fg="red", err=True)
+    return status
+
+
+def _explain(error: Exception) -> tuple[str, int] | None:
+    """What to say of an error, and the exit status; None if it is no user's fault."""
+    if isinstance(error, UsageError):
+        return error.format_message(), BAD_INPUT
+    # Late, like all of our imports: a command that goes well needs none of these.
+    from hwsim.errors import InputError, SimulationError, ToolError
+
+    if isinstance(error, SimulationError):
+        return str(error), FAILED
+    if isinstance(error, (InputError, ToolError)):
+        return str(error), BAD_INPUT
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", BAD_INPUT
+
+    from compiler.errors import ModelError
+    from rtl.config import ConfigError
+    from workloads.registry import WorkloadError
+
+    return (str(error), BAD_INPUT) if isinstance(error, (ConfigError, ModelError, WorkloadError)) else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,14 +1,14 @@
-"""Instruction fetch: streams a program out of DRAM, ahead of its execution.
+r"""Instruction fetch: streams a program out of DRAM, ahead of its execution.
 
 ::
 
     cycle        t     t+1    t+2   ...   c     c+1
-    start        ‾‾‾‾‾\\____________________________
+    start        ‾‾‾‾‾\____________________________
     arvalid      _____________/‾‾‾‾‾ ...                  the first burst's address
-    rvalid       _______________________/‾‾‾‾‾\\_____     the last beat of an instruction is taken in c
+    rvalid       _______________________/‾‾‾‾‾\_____     the last beat of an instruction is taken in c
     instr.valid  _____________________________/‾‾‾‾‾‾     if it is its turn
 
-:class:`rtl.dma.timing.FetchTiming` has the cycles.
+:class:`rtl.dma.timing_fetch.FetchTiming` has the cycles.
 """
 
 from amaranth import Cat, Const, Module, ResetInserter, Signal
@@ -19,7 +19,7 @@ from amaranth.utils import exact_log2
 
 from rtl.config import ArchConfig
 from rtl.dma.axi import ADDRESS_BITS, OKAY, AxiRead, tie_read
-from rtl.dma.timing import fetch_block_bytes
+from rtl.dma.timing_fetch import fetch_block_bytes
 from rtl.engine import FAULT_BITS
 from rtl.isa import INSTRUCTION_BITS, INSTRUCTION_BYTES, Fault
 from rtl.isa_layout import WORD
@@ -30,7 +30,7 @@ __all__ = ["FetchEngine"]
 class FetchEngine(wiring.Component):
     """Reads ``length`` instructions from byte ``program`` of DRAM on into a queue of ``control.fetch_depth``.
 
-    A burst ends before the next multiple of :func:`~rtl.dma.timing.fetch_block_bytes`, a quarter of the queue at most,
+    A burst ends before the next multiple of :func:`~rtl.dma.timing_fetch.fetch_block_bytes`, a quarter of the queue at most,
     and is asked for once the queue has room for it, at most ``bus.outstanding`` at a time.
 
     Ports

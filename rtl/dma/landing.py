@@ -1,11 +1,11 @@
-"""Where loaded bytes land: takes beats from the R channel, or makes padding up, and writes a scratchpad.
+r"""Where loaded bytes land: takes beats from the R channel, or makes padding up, and writes a scratchpad.
 
 ::
 
     cycle         c        c+1
-    rvalid        ‾‾‾‾‾‾‾‾‾\\_______    the last beat of an instruction is taken in c = end
-    write.en      _________/‾‾‾‾‾‾‾\\_   its bytes can be read by whoever gives the address in c+2
-    retire.valid  _________/‾‾‾‾‾‾‾\\_
+    rvalid        ‾‾‾‾‾‾‾‾‾\_______    the last beat of an instruction is taken in c = end
+    write.en      _________/‾‾‾‾‾‾‾\_   its bytes can be read by whoever gives the address in c+2
+    retire.valid  _________/‾‾‾‾‾‾‾\_
 """
 
 from amaranth import Cat, Const, Module, Mux, Signal

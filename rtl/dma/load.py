@@ -1,4 +1,4 @@
-"""The load engine: LOAD copies rows from DRAM to a scratchpad, FILL writes padding.
+r"""The load engine: LOAD copies rows from DRAM to a scratchpad, FILL writes padding.
 
 Two halves. This one takes instructions and asks DRAM for their bursts, one address a cycle; the
 :class:`~rtl.dma.landing.Landing` takes what comes back. The halves run apart, so that the addresses of an instruction
@@ -7,10 +7,10 @@ go out while the data of the one before come in, and DRAM's latency is paid once
 ::
 
     cycle           t       t+1     t+2  ...  x       x+1     x+2     x+3
-    instr handshake ‾‾‾‾‾‾‾‾\\____________________________________________/‾‾   ready again in x+3
-    burst chosen    ________/‾‾‾‾‾‾‾‾‾‾‾‾‾‾ ... ‾‾‾‾‾\\___                       the last one in x
-    arvalid         ________________/‾‾‾‾‾‾ ... ‾‾‾‾‾‾‾‾‾‾‾‾\\___
-    commit          _________________________________/‾‾‾‾‾‾‾\\___
+    instr handshake ‾‾‾‾‾‾‾‾\____________________________________________/‾‾   ready again in x+3
+    burst chosen    ________/‾‾‾‾‾‾‾‾‾‾‾‾‾‾ ... ‾‾‾‾‾\___                       the last one in x
+    arvalid         ________________/‾‾‾‾‾‾ ... ‾‾‾‾‾‾‾‾‾‾‾‾\___
+    commit          _________________________________/‾‾‾‾‾‾‾\___
 
 :class:`rtl.dma.timing.LoadTiming` has the cycles.
 """

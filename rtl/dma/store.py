@@ -1,4 +1,4 @@
-"""The store engine: STORE copies rows from the OFM scratchpad to DRAM.
+r"""The store engine: STORE copies rows from the OFM scratchpad to DRAM.
 
 One beat a cycle is read, at any byte address, moved to its lanes and queued for the W channel; the address of its burst
 goes out as the burst's first beat is read.
@@ -6,11 +6,11 @@ goes out as the burst's first beat is read.
 ::
 
     cycle           t       t+1     t+2     t+3     t+4 ...  x       x+1     x+2     x+3
-    instr handshake ‾‾‾‾‾‾‾‾\\________________________    _______________________________/‾‾   ready again in x+3
-    read.en         ________/‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾ ... ‾‾‾‾‾\\_____                     the last beat in x
-    awvalid         ________________/‾‾‾‾‾‾‾\\__
+    instr handshake ‾‾‾‾‾‾‾‾\________________________    _______________________________/‾‾   ready again in x+3
+    read.en         ________/‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾ ... ‾‾‾‾‾\_____                     the last beat in x
+    awvalid         ________________/‾‾‾‾‾‾‾\__
     wvalid          ________________________________/‾‾ ...                                a beat read in t+1
-    commit          _________________________________    ________/‾‾‾‾‾‾‾\\_
+    commit          _________________________________    ________/‾‾‾‾‾‾‾\_
 
 An instruction retires in the cycle after the response to its last burst. :class:`rtl.dma.timing.StoreTiming` has the
 cycles.

@@ -6,7 +6,7 @@ import pytest
 
 from rtl.config import ArchConfig
 from rtl.dma.fetch import FetchEngine
-from rtl.dma.timing import FetchTiming, fetch_block_bytes
+from rtl.dma.timing_fetch import FetchTiming, fetch_block_bytes
 from rtl.isa import INSTRUCTION_BYTES, Fault
 from tests.rtl.bench import simulate
 from tests.rtl.dma.dram import Dram

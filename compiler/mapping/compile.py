@@ -1,0 +1,135 @@
+"""A quantised graph to a program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.errors import ModelError
+from compiler.ir.integer import Host, IntegerOp
+from compiler.mapping.codegen import Codegen, Target
+from compiler.mapping.image import ImageBuilder
+from compiler.mapping.job import Job, jobs_of
+from compiler.mapping.resident import Resident, margin_for
+from compiler.program.program import HostStep, LayerInfo, Program
+from rtl.isa import End
+
+if TYPE_CHECKING:
+    from compiler.ir.graph import Graph
+    from rtl.config import ArchConfig
+    from rtl.isa import Instruction
+
+__all__ = ["compile_graph"]
+
+_RESERVE = 4
+"""One part in so many of OFM stays free of resident tensors, for the tiles of those that leave the chip."""
+
+
+def compile_graph(graph: Graph, config: ArchConfig) -> Program:
+    """Map ``graph`` onto ``config``.
+
+    Raises:
+        ModelError: an operator or a size that this architecture cannot take; the message names the operator.
+    """
+    return _Compilation(graph, config).run()
+
+
+class _Compilation:
+    def __init__(self, graph: Graph, config: ArchConfig) -> None:
+        self.graph = graph
+        self.config = config
+        self.image = ImageBuilder(align=config.bus.data_bytes * config.bus.burst_beats)
+        self.codegen = Codegen(config, self.image)
+        self.layers: list[LayerInfo] = []
+        self.operators: list[IntegerOp] = [op for op in graph.operators() if isinstance(op, IntegerOp)]
+        self.jobs = {op.name: jobs_of(graph, op, config) for op in self.operators if not isinstance(op, Host)}
+        self.reads_left = {t: len(graph.consumers(t)) for op in self.operators for t in (*op.inputs, op.output)}
+
+    def run(self) -> Program:
+        for tensor in self.graph.inputs:
+            self._in_dram(tensor)
+        programs: list[list[Instruction]] = []
+        order: list[HostStep | None] = []
+        for op in self.operators:
+            if isinstance(op, Host):
+                self._close_segment(programs, order)
+                order.append(HostStep(op.name, op.op_type, op.reason))
+            else:
+                self._operator(op)
+            self._release(op)
+        self._close_segment(programs, order)
+        image, window, segments = self.image.finish(programs)
+        placed = iter(segments)
+        return Program(
+            rtl_hash=self.config.rtl_hash,
+            layers=tuple(self.layers),
+            steps=tuple(next(placed) if step is None else step for step in order),
+            tensors=dict(self.image.tensors),
+            image=image,
+            window_bytes=window,
+        )
+
+    def _close_segment(self, programs: list[list[Instruction]], order: list[HostStep | None]) -> None:
+        if len(self.codegen.placer):
+            programs.append([*self.codegen.placer.finish(), End()])
+            order.append(None)
+            self.codegen.begin_segment()
+
+    def _operator(self, op: IntegerOp) -> None:
+        target: Target | None = None
+        for job in self.jobs[op.name]:
+            layer = len(self.layers)
+            if layer >= self.config.control.max_layers:
+                raise ModelError(
+                    f"{op.name}: more than {self.config.control.max_layers} layers (raise control.max_layers)"
+                )
+            if target is None:
+                target = self._target(op)
+                if target.resident is not None:
+                    self.codegen.fill_margin(target.resident, layer)
+            self.codegen.job(job, layer, target)
+            self.layers.append(
+                LayerInfo(job.name, job.op, op.output, job.macs, job.out_shape, target.resident is not None)
+            )
+        if target is not None and target.resident is not None:
+            self.codegen.resident[op.output] = target.resident
+
+    def _target(self, op: IntegerOp) -> Target:
+        shape = self._shape(op.output)
+        consumers = self.graph.consumers(op.output)
+        leaves = op.output in self.graph.outputs or any(isinstance(c, Host) for c in consumers)
+        resident = self._stay(op.output, shape, leaves)
+        dram = self.image.tensor(op.output, shape) if leaves or resident is None else None
+        return Target(resident, dram, shape[2])
+
+    def _stay(self, tensor: str, shape: tuple[int, int, int], leaves: bool) -> Resident | None:
+        """Room for ``tensor`` in OFM, if its readers can use it there and enough is left for others."""
+        consumers = self.graph.consumers(tensor)
+        readers = [job for op in consumers if op.name in self.jobs for job in self._reading(op, tensor)]
+        if not readers:
+            return None
+        margin = margin_for(readers, self.config.dense.rows)
+        if margin is None:
+            return None
+        pitch, size = Resident.footprint(shape, margin, self.config.banks)
+        arena = self.codegen.ofm
+        if size + arena.size // _RESERVE > arena.largest_gap():
+            return None
+        block = arena.allocate(size)
+        return None if block is None else Resident(block, shape, margin, pitch)
+
+    def _reading(self, op: IntegerOp, tensor: str) -> list[Job]:
+        return [job for job in self.jobs[op.name] if job.source == tensor]
+
+    def _release(self, op: IntegerOp) -> None:
+        """Free resident tensors that nobody reads any more."""
+        for tensor in set(op.inputs):
+            self.reads_left[tensor] -= 1
+            if self.reads_left[tensor] == 0 and tensor in self.codegen.resident:
+                self.codegen.ofm.free(self.codegen.resident.pop(tensor).block)
+
+    def _in_dram(self, tensor: str) -> None:
+        self.image.tensor(tensor, self._shape(tensor))
+
+    def _shape(self, tensor: str) -> tuple[int, int, int]:
+        height, width, channels = self.graph.tensor(tensor).shape
+        return height, width, channels

@@ -1,0 +1,112 @@
+"""Tokens from data hazards: program order says what must happen, this works out who must wait for whom.
+
+The code generator emits instructions in an order in which they could run one at a time, each with the memory ranges
+it reads and writes. Instructions of one engine retire in that order by themselves. Between engines, an instruction
+waits for the last earlier one of each other engine that conflicts with it (read after write, write after read, write
+after write); a token is spent only where an earlier wait does not cover it already. Because every dependence points
+backwards in the program, no program made here can deadlock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+from rtl.isa import ENGINE_COUNT, Instruction
+
+__all__ = ["Memory", "Range", "TokenPlacer"]
+
+
+class Memory(IntEnum):
+    """Where a range lies. The first four are :class:`rtl.isa.Space`."""
+
+    IFM = 0
+    OFM = 1
+    WEIGHT = 2
+    PARAM = 3
+    ACCUMULATOR = 4
+    DRAM = 5
+
+
+class Range(NamedTuple):
+    """Bytes ``start`` to ``stop`` (not included) of a memory; accumulators by entry."""
+
+    memory: Memory
+    start: int
+    stop: int
+
+
+class _Access(NamedTuple):
+    start: int
+    stop: int
+    index: int
+
+
+@dataclass(slots=True)
+class _History:
+    """Accesses of one kind, by one engine, to one memory. An access covered by a later one is dropped."""
+
+    accesses: list[_Access] = field(default_factory=list)
+
+    def last_overlap(self, start: int, stop: int) -> int:
+        """Index of the last access that overlaps, or -1."""
+        for access in reversed(self.accesses):
+            if access.start < stop and start < access.stop:
+                return access.index
+        return -1
+
+    def add(self, start: int, stop: int, index: int) -> None:
+        self.accesses = [a for a in self.accesses if a.start < start or a.stop > stop]
+        self.accesses.append(_Access(start, stop, index))
+
+
+
+class TokenPlacer:
+    """Collects instructions in program order and gives them their ``wait`` and ``signal`` masks."""
+
+    def __init__(self) -> None:
+        self._instructions: list[Instruction] = []
+        self._wait: list[int] = []
+        self._signal: list[int] = []
+        self._writes = [[_History() for _ in Memory] for _ in range(ENGINE_COUNT)]
+        self._reads = [[_History() for _ in Memory] for _ in range(ENGINE_COUNT)]
+        # awaited[a][b]: the last instruction of engine a that engine b has waited for.
+        self._awaited = [[-1] * ENGINE_COUNT for _ in range(ENGINE_COUNT)]
+
+    def __len__(self) -> int:
+        return len(self._instructions)
+
+    def emit(self, instruction: Instruction, reads: tuple[Range, ...] = (), writes: tuple[Range, ...] = ()) -> None:
+        """Append ``instruction``, which runs on an engine and touches these ranges."""
+        engine = instruction.ENGINE
+        assert engine is not None, f"{type(instruction).__name__} runs on no engine"
+        index = len(self._instructions)
+        self._instructions.append(instruction)
+        self._wait.append(0)
+        self._signal.append(0)
+        for other in range(ENGINE_COUNT):
+            if other == engine:
+                continue
+            needed = -1
+            for r in reads:
+                needed = max(needed, self._writes[other][r.memory].last_overlap(r.start, r.stop))
+            for w in writes:
+                needed = max(needed, self._writes[other][w.memory].last_overlap(w.start, w.stop))
+                needed = max(needed, self._reads[other][w.memory].last_overlap(w.start, w.stop))
+            if needed > self._awaited[other][engine]:
+                self._awaited[other][engine] = needed
+                self._signal[needed] |= 1 << engine
+                self._wait[index] |= 1 << other
+        for r in reads:
+            self._reads[engine][r.memory].add(r.start, r.stop, index)
+        for w in writes:
+            self._writes[engine][w.memory].add(w.start, w.stop, index)
+
+    def finish(self) -> list[Instruction]:
+        """The instructions with their tokens."""
+        return [
+            dataclasses.replace(i, wait=w, signal=s) if w or s else i
+            for i, w, s in zip(self._instructions, self._wait, self._signal, strict=True)
+        ]

@@ -1,0 +1,137 @@
+"""What the commands share: options, output for people and for machines, progress."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hwsim.progress import Reporter
+
+__all__ = [
+    "Architecture",
+    "Calibration",
+    "JsonFile",
+    "Model",
+    "SimulatorOption",
+    "calibration_data",
+    "check_json",
+    "command",
+    "deliver",
+    "reporting",
+]
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or the name of a workload.")]
+Architecture = Annotated[
+    str, typer.Option("--arch", "-a", metavar="ARCH", help="A preset (see `hwsim archs`) or a YAML file.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output.")
+]
+Calibration = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.npy|random",
+        help="Inputs \\[n, ...] to quantise a float model with; workloads bring their own.",
+    ),
+]
+SimulatorOption = Annotated[str, typer.Option("--simulator", metavar="verilator|icarus", help="Which simulator.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+STANDARD_OUTPUT = Path("-")
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """``function`` with an option ``--debug``, which :func:`hwsim.cli.main.main` acts upon."""
+
+    @functools.wraps(function)
+    def wrapped(*, debug: bool, **arguments: Any) -> None:
+        del debug
+        function(**arguments)
+
+    declared = inspect.signature(function, eval_str=True)
+    debug = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Debug)
+    parameters = [*declared.parameters.values(), debug]
+    # Typer reads both.
+    wrapped.__dict__["__signature__"] = declared.replace(parameters=parameters)
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapped
+
+
+def check_json(path: Path | None) -> None:
+    """See that ``--json`` can be written, before the work.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if path is not None and path != STANDARD_OUTPUT:
+        from hwsim.files import check_output
+
+        check_output(path)
+
+
+def deliver(table: Any, tree: Any, path: Path | None) -> None:
+    """Show ``table``, and write ``tree`` to the ``--json`` file; to standard output, ``tree`` replaces the table.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if path == STANDARD_OUTPUT:
+        import json
+
+        typer.echo(json.dumps(tree, indent=2))
+        return
+    if path is not None:
+        from hwsim.files import write_json
+
+        write_json(path, tree)
+    from rich.console import Console
+
+    Console().print(table)
+
+
+def calibration_data(given: str | None) -> Any:
+    """The array, or the word, that ``--calibration`` names.
+
+    Raises:
+        InputError: there is no such array.
+    """
+    if given is None or given == "random":
+        return given
+    from hwsim.files import load_array
+
+    return load_array(Path(given))
+
+
+@contextlib.contextmanager
+def reporting() -> Iterator[Reporter]:
+    """A progress bar on stderr while the work goes on; nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield _Bar(progress)
+
+
+class _Bar:
+    """One bar, for one stage at a time."""
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+        self._task = progress.add_task("starting", total=None)
+
+    def stage(self, what: str, total: int | None = None) -> None:
+        self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(what, total=total)
+
+    def at(self, done: int) -> None:
+        self._progress.update(self._task, completed=done)

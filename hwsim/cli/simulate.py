@@ -1,0 +1,80 @@
+"""``hwsim simulate``: a network in RTL, held against the cycle model and the reference interpreter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwsim.cli.command import (
+    Architecture,
+    Calibration,
+    JsonFile,
+    Model,
+    SimulatorOption,
+    calibration_data,
+    check_json,
+    deliver,
+    reporting,
+)
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    model: Model,
+    arch: Architecture = "dense-16x16",
+    input_file: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE.npy", help="The network's input; random without it.")
+    ] = None,
+    layers: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Only these layers: names or numbers, with commas; 2-5 a range.")
+    ] = None,
+    waves: Annotated[
+        Path | None, typer.Option(metavar="FILE.fst", help="Write a waveform, as .fst or .vcd. Slow, and large.")
+    ] = None,
+    simulator: SimulatorOption = "verilator",
+    memory: Annotated[
+        str,
+        typer.Option(metavar="dram|axiram", help="Deterministic, or answering at random: a test of the bus protocol."),
+    ] = "dram",
+    seed: Annotated[int, typer.Option(help="Of random inputs and of a random memory.")] = 0,
+    calibration: Calibration = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Run a network in RTL; compare its bytes with the reference interpreter and its cycles with the model.
+
+    Exits with 1 where anything differs.
+    """
+    check_json(json_file)
+    data = calibration_data(calibration)
+    if waves is not None:
+        from hwsim.files import check_output
+
+        check_output(waves)
+    inputs = None
+    if input_file is not None:
+        from hwsim.files import load_array
+
+        inputs = load_array(input_file)
+
+    import hwsim
+    from hwsim.report.tables import simulation_table
+
+    with reporting() as reporter:
+        result = hwsim.simulate(
+            model,
+            arch,
+            inputs=inputs,
+            layers=layers.split(",") if layers else None,
+            simulator=simulator,
+            memory=memory,
+            waves=waves,
+            seed=seed,
+            calibration=data,
+            reporter=reporter,
+        )
+    deliver(simulation_table(result), result.to_json(), json_file)
+    if not result.agrees:
+        raise typer.Exit(1)
