@@ -134,11 +134,57 @@ def _pool(node: Node, inputs: Arrays) -> list[NDArray] | None:
     return [_planar(total / np.asarray(square[0] * square[1], x.dtype), x.ndim)]
 
 
+def _batch_norm(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    # onnx.reference takes the running average's momentum before opset 14 for a sign of training
+    if node.integer("training_mode", 0) or len(node.outputs) > 1:
+        return None
+    x, gamma, beta, mean, variance = inputs
+    if x is None or gamma is None or beta is None or mean is None or variance is None:
+        return None
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    scale = gamma / np.sqrt(variance + np.asarray(node.real("epsilon", 1e-5), x.dtype))
+    return [(x - mean.reshape(shape)) * scale.reshape(shape) + beta.reshape(shape)]
+
+
+def _parameter(value: NDArray | None, like: NDArray, axis: int) -> NDArray | None:
+    """A scale or zero point, shaped to broadcast along ``axis``."""
+    if value is None or value.size == 1:
+        return None if value is None else value.reshape(())
+    shape = [1] * like.ndim
+    shape[axis] = -1
+    return value.reshape(shape)
+
+
+def _quantize(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    x, scale, *rest = inputs
+    zero_point = rest[0] if rest else np.zeros(1, np.uint8)
+    if x is None or scale is None or zero_point is None or zero_point.dtype not in (np.int8, np.uint8):
+        return None
+    axis = node.integer("axis", 1)
+    bounds = np.iinfo(zero_point.dtype)
+    q = np.rint(x.astype(np.float32) / np.asarray(_parameter(scale, x, axis)))
+    q = q.astype(np.float64) + np.asarray(_parameter(zero_point, x, axis))
+    return [np.clip(q, bounds.min, bounds.max).astype(zero_point.dtype)]
+
+
+def _dequantize(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    q, scale, *rest = inputs
+    if q is None or scale is None or node.integer("block_size", 0):
+        return None
+    axis = node.integer("axis", 1)
+    zero_point = _parameter(rest[0], q, axis) if rest else None
+    centred = q.astype(np.int64) - (0 if zero_point is None else zero_point.astype(np.int64))
+    return [centred.astype(np.float32) * np.asarray(_parameter(scale, q, axis))]
+
+
 _NATIVE: dict[str, Callable[[Node, Arrays], list[NDArray] | None]] = {
     "Conv": _conv,
     "FullyConnected": _fully_connected,
     "MaxPool": _pool,
     "AveragePool": _pool,
+    "BatchNormalization": _batch_norm,
+    "QuantizeLinear": _quantize,
+    "DequantizeLinear": _dequantize,
 }
 
 

@@ -42,6 +42,7 @@ class Cell(wiring.Component):
         Every parameter that :meth:`body` depends on.
     signature : mapping of members
         The ports.
+
     """
 
     def __init__(self, key: Hashable, signature: Mapping[str, Member]) -> None:

@@ -188,6 +188,7 @@ def load_arch(arch: str | Path) -> ArchConfig:
 
     Raises:
         ConfigError: no such preset or file, not YAML, or a value that is unknown, mistyped or impossible.
+
     """
     text, origin = _read(arch)
     return parse_arch(text, origin)
@@ -198,6 +199,7 @@ def parse_arch(text: str, origin: str) -> ArchConfig:
 
     Raises:
         ConfigError: as :func:`load_arch`.
+
     """
     try:
         tree = parse_yaml(text)
@@ -215,7 +217,7 @@ def _read(arch: str | Path) -> tuple[str, str]:
     if isinstance(arch, str) and arch in preset_names():
         return (resources.files("rtl") / "presets" / f"{arch}.yaml").read_text(), f"preset {arch}"
     path = Path(arch)
-    shown = _brief(str(arch))
+    shown = _brief(str(arch), most=400)
     try:
         if not path.suffix and not path.exists():
             near = difflib.get_close_matches(str(arch), preset_names(), n=1)
@@ -238,10 +240,10 @@ def _read(arch: str | Path) -> tuple[str, str]:
         raise ConfigError(f"{shown}: not a file name") from error
 
 
-def _brief(text: str) -> str:
+def _brief(text: str, *, most: int = 80) -> str:
     """``text`` on one line, and not a long one."""
     plain = text if text.isprintable() else ascii(text)
-    return plain if len(plain) <= 80 else plain[:77] + "..."
+    return plain if len(plain) <= most else plain[: most - 3] + "..."
 
 
 def _explain(error: ErrorDetails) -> str:

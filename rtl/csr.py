@@ -79,6 +79,7 @@ class Register:
 
         Raises:
             ValueError: no such field, or a value that does not fit.
+
         """
         word = 0
         for name, value in values.items():
@@ -96,7 +97,9 @@ class Register:
         for part in self.fields:
             if part.name == name:
                 return part
-        raise ValueError(f"{self.name} has no field {name!r}; known: {', '.join(f.name for f in self.fields) or 'none'}")
+        raise ValueError(
+            f"{self.name} has no field {name!r}; known: {', '.join(f.name for f in self.fields) or 'none'}"
+        )
 
 
 def _pair(name: str, address: int, access: Access, meaning: str) -> tuple[Register, Register]:
@@ -139,7 +142,12 @@ _CONTROL = (
         (
             Field("code", 0, 4, "rtl.isa.Fault"),
             Field("unit", 4, 4, "who saw it: rtl.isa.Engine, or 4 for dispatch, 5 for fetch"),
-            Field("layer", 16, 12, "layer of the instruction last issued to that engine, of the one that waits, or of the one refused"),
+            Field(
+                "layer",
+                16,
+                12,
+                "layer of the instruction last issued to that engine, of the one that waits, or of the one refused",
+            ),
             Field("layer_known", 28, 1, "there was such an instruction"),
         ),
     ),
@@ -152,7 +160,12 @@ _CONTROL = (
     ),
     Register("program", 0x20, "config", "byte address of the first instruction, a multiple of 32"),
     Register("program_length", 0x24, "config", "instructions"),
-    Register("window_base", 0x28, "config", "byte address of the DRAM window, a multiple of 4096; instructions address DRAM from here"),
+    Register(
+        "window_base",
+        0x28,
+        "config",
+        "byte address of the DRAM window, a multiple of 4096; instructions address DRAM from here",
+    ),
     Register("window_bytes", 0x2C, "config", "bytes of the DRAM window; an access beyond it is a fault"),
     *_pair("cycles", 0x30, "status", "cycles from start to done, both included; reading the low word holds the high"),
     Register("layer", 0x38, "config", "layer whose totals are read", (Field("layer", 0, 12, "0 .. layers - 1"),)),

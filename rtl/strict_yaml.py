@@ -52,6 +52,7 @@ def parse_yaml(text: str) -> Any:
 
     Raises:
         YamlError: it is no such thing.
+
     """
     try:
         return yaml.load(text, Loader=_Loader)  # a SafeLoader
@@ -59,9 +60,10 @@ def parse_yaml(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1})" if mark else ""
         raise YamlError(f"not YAML{where}: {_line(error.problem or error.context)}") from error
-    # An explicit tag on text that it does not fit, such as `!!bool maybe`, ends in any of these.
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         raise YamlError(f"not YAML: {_line(error)}") from error
+    except (LookupError, AttributeError) as error:  # out of PyYAML's own constructors: `!!bool maybe`
+        raise YamlError("not YAML: a value does not fit its tag") from error
 
 
 def _line(problem: object) -> str:

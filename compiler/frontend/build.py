@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.errors import ModelError
-from compiler.frontend.limits import MAX_ELEMENTS, element_count
+from compiler.frontend.attributes import attribute_value
 from compiler.frontend.qlinear import expand_qlinear
-from compiler.frontend.read import first_line, name_of, opset_of, read_model
+from compiler.frontend.read import name_of, opset_of, read_model
+from compiler.frontend.shapes import infer_shapes
 from compiler.frontend.weights import to_array
 from compiler.ir import Attribute, Graph, Layout, Node, Port, Tensor
 
@@ -52,7 +53,7 @@ def _build(path: Path) -> Graph:
         if tensor.name not in constants:
             constants[tensor.name] = to_array(path, tensor, f"initializer {tensor.name!r}")
     _fix_batch(model.graph, set(constants))
-    tensors = _infer(model)
+    tensors = infer_shapes(path, model, constants)
     graph = Graph(model.graph.name or path.stem, opset=opset_of(model))
     for name, value in constants.items():
         graph.set_constant(name, value)
@@ -86,47 +87,8 @@ def _fix_batch(graph: onnx.GraphProto, initializers: set[str]) -> None:
         value.type.tensor_type.ClearField("shape")
 
 
-def _infer(model: onnx.ModelProto) -> dict[str, Tensor]:
-    import onnx
-    from onnx import shape_inference
-
-    light = onnx.ModelProto()
-    light.CopyFrom(model)
-    for tensor in light.graph.initializer:
-        _lighten(tensor)
-    try:
-        inferred = shape_inference.infer_shapes(light, check_type=True, strict_mode=True, data_prop=True)
-    except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
-        raise ModelError(f"shapes cannot be inferred: {first_line(error)}") from error
-    found: dict[str, Tensor] = {}
-    for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
-        kind = value.type.tensor_type
-        if not kind.HasField("shape") or not all(d.HasField("dim_value") for d in kind.shape.dim):
-            continue
-        shape = tuple(d.dim_value for d in kind.shape.dim)
-        if not 0 < element_count(shape) <= MAX_ELEMENTS:
-            raise ModelError(f"tensor {value.name!r} would be {list(shape)}; 1 to {MAX_ELEMENTS} elements are accepted")
-        try:
-            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
-        except KeyError as error:
-            raise ModelError(f"tensor {value.name!r} has the unknown element type {kind.elem_type}") from error
-        found[value.name] = Tensor(value.name, shape, np.dtype(dtype))
-    return found
-
-
-def _lighten(tensor: onnx.TensorProto) -> None:
-    """Drop the data of large initializers: inference reads only small ones (shapes, axes), and copies them all."""
-    import onnx
-
-    if element_count(tuple(tensor.dims)) > 1024 or tensor.data_location == onnx.TensorProto.EXTERNAL:
-        dims, data_type, name = list(tensor.dims), tensor.data_type, tensor.name
-        tensor.Clear()
-        tensor.dims.extend(dims)
-        tensor.data_type, tensor.name = data_type, name
-
-
 def _add_node(path: Path, graph: Graph, proto: onnx.NodeProto, tensors: dict[str, Tensor]) -> None:
-    attributes = {a.name: _attribute(path, proto, a) for a in proto.attribute}
+    attributes = {a.name: attribute_value(path, proto, a) for a in proto.attribute}
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     if proto.op_type == "Constant" and domain == "":
         graph.set_constant(proto.output[0], _constant(proto, attributes))
@@ -151,27 +113,6 @@ def _constant(proto: onnx.NodeProto, attributes: dict[str, Attribute]) -> NDArra
     if key in ("value_int", "value_ints"):
         return np.asarray(value, np.int64)
     raise ModelError(f"node {name_of(proto)!r} (Constant): a constant of this kind ({key}) is not supported")
-
-
-def _attribute(path: Path, node: onnx.NodeProto, proto: onnx.AttributeProto) -> Attribute:
-    import onnx
-    from onnx import helper
-
-    where = f"attribute {proto.name!r} of node {name_of(node)!r} ({node.op_type})"
-    if proto.type == onnx.AttributeProto.TENSOR:
-        return to_array(path, proto.t, where)
-    try:
-        value = helper.get_attribute_value(proto)
-    except ValueError as error:
-        raise ModelError(f"{where}: {first_line(error)}") from error
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, (int, float, str)):
-        return value
-    items = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in value]
-    if not all(isinstance(v, (int, float, str)) for v in items):
-        raise ModelError(f"{where} is of a kind that cannot be compiled")
-    return tuple(items)
 
 
 def _port(graph: Graph, tensors: dict[str, Tensor], name: str, *, is_input: bool) -> Port:

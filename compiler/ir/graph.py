@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import networkx as nx
@@ -86,6 +86,15 @@ class Graph:
         """The operators of a class, in order; for :class:`Node`, of the named ``op_types``."""
         found = [op for op in self.operators() if isinstance(op, kind)]
         return [op for op in found if not op_types or (isinstance(op, Node) and op.op_type in op_types)]
+
+    def walk(self, kind: type[Kind], *op_types: str) -> Iterator[Kind]:
+        """Like :meth:`select`, for a loop that rewrites: each operator as it is when its turn comes, if it still is."""
+        for found in self.select(kind, *op_types):
+            current = self.operator(found.name) if found.name in self._graph else None
+            if isinstance(current, kind) and (
+                not op_types or (isinstance(current, Node) and current.op_type in op_types)
+            ):
+                yield current
 
     def operator(self, name: str) -> Operator:
         """The operator of that name."""

@@ -12,8 +12,8 @@ from compiler.evaluate import is_plain_window, window
 from compiler.ir import Add, Concat, Conv, Layout, Node, Pool, PoolKind, QuantParams, Requantize
 from compiler.lower.scope import Scope, natural
 from compiler.lower.values import Activation, Constant, Pending, Value, Weights
-from compiler.passes.fuse_activation import bounds
 from compiler.numerics import mantissa_shift, residual
+from compiler.passes.fuse_activation import bounds
 
 __all__ = ["emit_integer"]
 
@@ -226,7 +226,9 @@ def _add(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Act
     hwc = scope.target.tensor(left.tensor).shape
     if not scope.layout(right, layout, hwc).same(layout) or scope.target.tensor(right.tensor).shape != hwc:
         return None
-    rule = residual(right.tensor, scope.quant(left.tensor), scope.quant(right.tensor), quant, *limits(node.clip(), quant))
+    rule = residual(
+        right.tensor, scope.quant(left.tensor), scope.quant(right.tensor), quant, *limits(node.clip(), quant)
+    )
     name = scope.target.fresh(node.name)
     scope.emit(Add(name, (left.tensor, right.tensor), output, rule), hwc, quant)
     return Activation(output, layout)

@@ -63,21 +63,20 @@ class Codegen:
     def __init__(self, config: ArchConfig, image: ImageBuilder) -> None:
         self.config = config
         self.image = image
-        memory, align = config.memory, config.banks
-        self.ofm = Arena(memory.ofm_kib * 1024, align)
+        self.ofm = Arena(config.memory.ofm_kib * 1024, config.banks)
         self.resident: dict[str, Resident] = {}
+        self._constants: dict[Hashable, int] = {}
+        self._half = 0
+        self.begin_segment()
+
+    def begin_segment(self) -> None:
+        """Start a program of its own. It finds nothing in the scratchpads."""
+        memory, align = self.config.memory, self.config.banks
         self.placer = TokenPlacer()
         self._ifm = RingCache(memory.ifm_kib * 1024, align)
         self._weights = RingCache(memory.weight_kib * 1024, align)
         self._params = RingCache(memory.param_kib * 1024, align)
-        self._constants: dict[Hashable, int] = {}
-        self._half = 0
         self._params_held: Hashable = None
-
-    def begin_segment(self) -> None:
-        """Start a program of its own; what the scratchpads hold stays."""
-        self.placer = TokenPlacer()
-        self._params_held = None
 
     def fill_margin(self, resident: Resident, layer: int) -> None:
         """Write the padding around a tensor that is about to be produced."""

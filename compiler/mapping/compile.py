@@ -14,6 +14,8 @@ from compiler.program.program import HostStep, LayerInfo, Program
 from rtl.isa import End
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from compiler.ir.graph import Graph
     from rtl.config import ArchConfig
     from rtl.isa import Instruction
@@ -24,24 +26,29 @@ _RESERVE = 4
 """One part in so many of OFM stays free of resident tensors, for the tiles of those that leave the chip."""
 
 
-def compile_graph(graph: Graph, config: ArchConfig) -> Program:
+def compile_graph(graph: Graph, config: ArchConfig, *, observe: Collection[str] = ()) -> Program:
     """Map ``graph`` onto ``config``.
+
+    ``observe`` names tensors that are stored to DRAM even if they could stay on the chip, so that they can be looked
+    at. That costs traffic and time, in the hardware as in the model.
 
     Raises:
         ModelError: an operator or a size that this architecture cannot take; the message names the operator.
     """
-    return _Compilation(graph, config).run()
+    return _Compilation(graph, config, frozenset(observe)).run()
 
 
 class _Compilation:
-    def __init__(self, graph: Graph, config: ArchConfig) -> None:
+    def __init__(self, graph: Graph, config: ArchConfig, observe: frozenset[str]) -> None:
         self.graph = graph
+        self.observe = observe
         self.config = config
         self.image = ImageBuilder(align=config.bus.data_bytes * config.bus.burst_beats)
         self.codegen = Codegen(config, self.image)
         self.layers: list[LayerInfo] = []
         self.operators: list[IntegerOp] = [op for op in graph.operators() if isinstance(op, IntegerOp)]
         self.jobs = {op.name: jobs_of(graph, op, config) for op in self.operators if not isinstance(op, Host)}
+        self.segment = self._segments()
         self.reads_left = {t: len(graph.consumers(t)) for op in self.operators for t in (*op.inputs, op.output)}
 
     def run(self) -> Program:
@@ -68,6 +75,15 @@ class _Compilation:
             window_bytes=window,
         )
 
+    def _segments(self) -> dict[str, int]:
+        """The segment of every operator: the host's operators lie between them."""
+        number = 0
+        segments = {}
+        for op in self.operators:
+            number += isinstance(op, Host)
+            segments[op.name] = number
+        return segments
+
     def _close_segment(self, programs: list[list[Instruction]], order: list[HostStep | None]) -> None:
         if len(self.codegen.placer):
             programs.append([*self.codegen.placer.finish(), End()])
@@ -88,7 +104,15 @@ class _Compilation:
                     self.codegen.fill_margin(target.resident, layer)
             self.codegen.job(job, layer, target)
             self.layers.append(
-                LayerInfo(job.name, job.op, op.output, job.macs, job.out_shape, target.resident is not None)
+                LayerInfo(
+                    name=job.name,
+                    op=job.op,
+                    target=op.output,
+                    channels=(job.channel_offset, job.channel_offset + job.out_shape[2]),
+                    macs=job.macs,
+                    out_shape=job.out_shape,
+                    resident=target.resident is not None,
+                )
             )
         if target is not None and target.resident is not None:
             self.codegen.resident[op.output] = target.resident
@@ -96,12 +120,14 @@ class _Compilation:
     def _target(self, op: IntegerOp) -> Target:
         shape = self._shape(op.output)
         consumers = self.graph.consumers(op.output)
-        leaves = op.output in self.graph.outputs or any(isinstance(c, Host) for c in consumers)
-        resident = self._stay(op.output, shape, leaves)
+        here = self.segment[op.name]
+        leaves = op.output in self.graph.outputs or any(self.segment[c.name] != here for c in consumers)
+        resident = None if leaves and op.output not in self.graph.outputs else self._stay(op.output, shape)
+        leaves = leaves or op.output in self.observe
         dram = self.image.tensor(op.output, shape) if leaves or resident is None else None
         return Target(resident, dram, shape[2])
 
-    def _stay(self, tensor: str, shape: tuple[int, int, int], leaves: bool) -> Resident | None:
+    def _stay(self, tensor: str, shape: tuple[int, int, int]) -> Resident | None:
         """Room for ``tensor`` in OFM, if its readers can use it there and enough is left for others."""
         consumers = self.graph.consumers(tensor)
         readers = [job for op in consumers if op.name in self.jobs for job in self._reading(op, tensor)]

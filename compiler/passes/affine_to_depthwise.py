@@ -21,7 +21,7 @@ class AffineToDepthwise:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for node in graph.select(Node):
+        for node in graph.walk(Node):
             affine = affine_of(graph, node)
             if affine is None:
                 continue

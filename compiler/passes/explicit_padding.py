@@ -21,7 +21,7 @@ class ExplicitPadding:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for node in graph.select(Node, "Conv", "MaxPool", "AveragePool"):
+        for node in graph.walk(Node, "Conv", "MaxPool", "AveragePool"):
             done = self._explicit(graph, node)
             if done is not None:
                 graph.replace(node.name, done)

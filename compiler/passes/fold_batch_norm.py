@@ -26,7 +26,7 @@ class FoldBatchNorm:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for node in graph.select(Node):
+        for node in graph.walk(Node):
             affine = affine_of(graph, node)
             layer = None if affine is None else graph.producer(affine.source)
             if affine is None or not isinstance(layer, Node) or layer.op_type not in ("Conv", "FullyConnected"):

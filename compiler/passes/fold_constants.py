@@ -25,7 +25,7 @@ class FoldConstants:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for node in graph.select(Node):
+        for node in graph.walk(Node):
             shape = node.op_type == "Shape" and not node.attributes
             constant = all(graph.constant(name) is not None for name in node.inputs if name)
             if (

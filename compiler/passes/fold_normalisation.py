@@ -25,7 +25,7 @@ class FoldNormalisation:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for layer in graph.select(Node, "Conv", "FullyConnected"):
+        for layer in graph.walk(Node, "Conv", "FullyConnected"):
             folded = self._fold_one(graph, layer)
             while folded is not None:
                 changed = True

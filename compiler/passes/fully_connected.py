@@ -21,12 +21,12 @@ class FormFullyConnected:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for node in graph.select(Node, "MatMul", "Gemm"):
+        for node in graph.walk(Node, "MatMul", "Gemm"):
             formed = self._from_matmul(graph, node) if node.op_type == "MatMul" else self._from_gemm(graph, node)
             if formed is not None:
                 graph.replace(node.name, formed)
                 changed = True
-        for node in graph.select(Node, "Add"):
+        for node in graph.walk(Node, "Add"):
             changed |= self._absorb_bias(graph, node)
         return changed
 

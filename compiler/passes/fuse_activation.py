@@ -38,7 +38,7 @@ class FuseActivation:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for node in graph.select(Node, "Relu", "Clip"):
+        for node in graph.walk(Node, "Relu", "Clip"):
             limits = bounds(graph, node)
             producer = graph.producer(node.input(0))
             if limits is None or not isinstance(producer, Node) or producer.op_type not in self.targets:

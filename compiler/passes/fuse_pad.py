@@ -23,7 +23,7 @@ class FusePad:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for pad in graph.select(Node, "Pad"):
+        for pad in graph.walk(Node, "Pad"):
             amounts = self._amounts(graph, pad)
             reader = graph.sole_consumer(pad.output)
             between = reader if isinstance(reader, Node) and reader.op_type == "DequantizeLinear" else None

@@ -21,7 +21,7 @@ class FuseResidual:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for add in graph.select(Add):
+        for add in graph.walk(Add):
             order = {operator.name: place for place, operator in enumerate(graph.operators())}
             producers = {name: graph.producer(name) for name in add.inputs}
             found = [

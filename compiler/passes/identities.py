@@ -22,7 +22,7 @@ class RemoveIdentities:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for node in graph.select(Node):
+        for node in graph.walk(Node):
             if node.domain == "" and self._passes_on(graph, node):
                 graph.remove(node.name)
                 graph.redirect(node.output, node.input(0))

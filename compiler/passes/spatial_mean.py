@@ -20,12 +20,12 @@ class FormGlobalAverage:
     def __call__(self, graph: Graph) -> bool:
         """Rewrite ``graph``; returns whether that changed it."""
         changed = False
-        for node in graph.select(Node, "ReduceMean"):
+        for node in graph.walk(Node, "ReduceMean"):
             shape = graph.tensor(node.input(0)).shape
             if len(shape) == 4 and self._axes(graph, node, 4) == {2, 3}:
                 self._form(graph, node, shape)
                 changed = True
-        for node in graph.select(Node, "Sum"):
+        for node in graph.walk(Node, "Sum"):
             shapes = [graph.tensor(name).shape for name in node.inputs]
             if len(shapes) == 2 and shapes[0] == shapes[1]:
                 graph.replace(node.name, Node(node.name, "Add", node.inputs, node.outputs))

@@ -30,6 +30,8 @@ class LayerInfo:
     op: str
     target: str
     """Tensor that it writes."""
+    channels: tuple[int, int]
+    """First channel of ``target`` that it writes, and the one behind the last."""
     macs: int
     out_shape: tuple[int, int, int]
     resident: bool
@@ -133,7 +135,7 @@ class Program:
                 image = np.frombuffer(file.read("image.bin"), np.uint8).copy()
             return Program(
                 rtl_hash=meta["rtl_hash"],
-                layers=tuple(LayerInfo(**{**x, "out_shape": tuple(x["out_shape"])}) for x in meta["layers"]),
+                layers=tuple(LayerInfo(**{**x, "out_shape": tuple(x["out_shape"]), "channels": tuple(x["channels"])}) for x in meta["layers"]),
                 steps=tuple(_step(x, image) for x in meta["steps"]),
                 tensors={n: Placement(x["address"], tuple(x["shape"])) for n, x in meta["tensors"].items()},
                 image=image,

@@ -35,7 +35,7 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> None:
     for name in [t.name for t in graph.tensors()]:
         if name in parameters and _is_quantised(graph, name):
             _insert_pair(graph, name, parameters[name])
-    for layer in graph.select(Node, *LAYERS):
+    for layer in graph.walk(Node, *LAYERS):
         _quantize_layer(graph, layer)
 
 
@@ -67,7 +67,7 @@ def _shared_parameters(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Q
             name = leader[name]
         return name
 
-    for node in graph.select(Node, *SHARING):
+    for node in graph.walk(Node, *SHARING):
         members = [name for name in (*node.inputs, node.output) if name in leader]
         for name in members[1:]:
             leader[find(name)] = find(members[0])

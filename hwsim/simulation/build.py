@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,8 +57,12 @@ VERILATOR_FLAGS = (
     "--no-timing",
     "-Wno-fatal",
     "-Wno-lint",
+    "-Wno-TIMESCALEMOD",
 )
-COMPILER_FLAGS = ("-O2",)
+# A file per module and instance costs the compiler more to start than to compile; a few files keep the cores busy.
+OUTPUT_GROUPS = 4
+# What runs every cycle, what runs once, and Verilator's own library.
+COMPILER_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +148,7 @@ def _recipe(design: Design, simulator: SimulatorName, waves: Waves | None) -> st
     parts = [
         *(f"{tool.name} {tool.path} {tool.version}" for tool in tools),
         *_command(design, simulator, waves, Path("folder")),
+        *COMPILER_FLAGS,
         MAIN.read_text(),
         _control_file(design),
         *design.verilog,
@@ -163,7 +169,8 @@ def _make(design: Design, simulator: SimulatorName, waves: Waves | None, folder:
     commands = [_command(design, simulator, waves, partial)]
     if simulator == "verilator":
         jobs = str(os.cpu_count() or 1)
-        commands.append([str(find_make().path), "-s", "-j", jobs, "-C", str(partial), "-f", "Vtop.mk"])
+        commands.append([str(find_make().path), "-s", "-j", jobs, "-f", "Vtop.mk", *COMPILER_FLAGS])
+        _lend_runtime(waves, partial)
     with log.open("w") as output:
         for command in commands:
             done = subprocess.run(
@@ -171,11 +178,38 @@ def _make(design: Design, simulator: SimulatorName, waves: Waves | None, folder:
             )
             if done.returncode:
                 raise SimulationError(f"{simulator} could not build {design.top}: {_first_error(log)}; see {log}")
+    if simulator == "verilator":
+        _keep_runtime(waves, partial)
     for pattern in ("*.o", "*.d", "*.gch", "Vtop*.cpp"):
         for path in partial.glob(pattern):
             path.unlink()
     partial.rename(folder)
     log.unlink()
+
+
+def _runtime_folder(waves: Waves | None) -> Path:
+    tools = f"{find_simulator('verilator')} {find_compiler()} {COMPILER_FLAGS} {waves}"
+    return cache_folder() / f"runtime-{hashlib.sha256(tools.encode()).hexdigest()[:24]}"
+
+
+def _lend_runtime(waves: Waves | None, partial: Path) -> None:
+    """Give make the objects of Verilator's library, if an earlier build left them: they are half of a small build."""
+    folder = _runtime_folder(waves)
+    for path in folder.glob("*.o") if folder.exists() else ():
+        shutil.copy(path, partial)
+
+
+def _keep_runtime(waves: Waves | None, partial: Path) -> None:
+    folder = _runtime_folder(waves)
+    if folder.exists():
+        return
+    mine = Path(tempfile.mkdtemp(dir=folder.parent, suffix=".partial"))
+    for path in partial.glob("verilated*.o"):
+        shutil.copy(path, mine)
+    # Another builder may have been first; its objects are the same.
+    with contextlib.suppress(OSError):
+        mine.rename(folder)
+    shutil.rmtree(mine, ignore_errors=True)
 
 
 def _source_names(design: Design) -> list[str]:
@@ -197,7 +231,7 @@ def _command(design: Design, simulator: SimulatorName, waves: Waves | None, fold
     trace = {None: [], "fst": ["--trace-fst"], "vcd": ["--trace-vcd"]}[waves]
     return [
         *(tool, "-cc", "--exe", "--vpi", "-Mdir", str(folder), "--prefix", "Vtop", "--top-module", design.top),
-        *("-o", design.top, "-LDFLAGS", link, "-CFLAGS", " ".join(COMPILER_FLAGS)),
+        *("-o", design.top, "-LDFLAGS", link, "--output-groups", str(OUTPUT_GROUPS)),
         *VERILATOR_FLAGS,
         *trace,
         *defines,
@@ -243,7 +277,7 @@ def cache_errors(cache: Path) -> Iterator[None]:
 
 def _evict(cache: Path) -> None:
     """Remove the builds that were unused the longest, where there are many."""
-    builds = sorted((p for p in cache.iterdir() if p.is_dir() and not p.suffix), key=lambda p: p.stat().st_mtime)
+    builds = sorted((p for p in cache.glob("*-*") if p.is_dir() and not p.suffix), key=lambda p: p.stat().st_mtime)
     for folder in builds[:-KEEP_BUILDS]:
         if time.time() - folder.stat().st_mtime > KEEP_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)

@@ -72,6 +72,7 @@ class AxiLiteSlave(wiring.Component):
         Stable from ``read`` until the data are sampled.
     read_data, read_error : 32, 1
         In the cycle after ``read``.
+
     """
 
     def __init__(self, address_bits: int) -> None:

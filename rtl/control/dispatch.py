@@ -49,6 +49,7 @@ class Dispatch(wiring.Component):
         A :class:`rtl.isa.Fault` while a word is at the head that cannot be run, or the program ended without END.
     layer : 12
         Of the word at the head.
+
     """
 
     def __init__(self, *, max_layers: int) -> None:

@@ -49,6 +49,7 @@ class EngineTotals(wiring.Component):
         What to read: a layer, and a counter by its number. For cycles in which nothing is counted.
     value : 48
         That counter of that layer, a cycle later.
+
     """
 
     def __init__(self, engine: Engine, layers: int) -> None:

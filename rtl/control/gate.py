@@ -63,6 +63,7 @@ class Gate(wiring.Component):
         One pulse per issued instruction that stalled; two are at least two cycles apart.
     overflow : 1
         A token is given beyond the most that can be counted.
+
     """
 
     # Tokens of one engine flow for every instruction in flight at worst; engines hold far fewer than this.

@@ -41,6 +41,7 @@ class LayerCounters(wiring.Component):
         last retire cycle.
     value : 48
         That total of that layer, a cycle later, if not ``busy``.
+
     """
 
     def __init__(self, layers: int) -> None:
@@ -107,6 +108,5 @@ class LayerCounters(wiring.Component):
             for place, number in places.items():
                 with m.Case(place):
                     m.d.comb += totals.index.eq(number)
-        with m.Switch(index):
-            with m.Case(*places):
-                m.d.comb += self.value.eq(totals.value)
+        with m.Switch(index), m.Case(*places):
+            m.d.comb += self.value.eq(totals.value)

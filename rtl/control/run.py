@@ -106,10 +106,9 @@ class Run(wiring.Component):
         with m.If(self.clear):
             m.d.sync += [self.done.eq(0), self.fault.eq(0)]
         with m.Switch(state):
-            with m.Case(State.IDLE):
-                with m.If(self.start):
-                    m.d.comb += self.wipe.eq(1)
-                    m.d.sync += [state.eq(State.CLEAR), self.cycle.eq(0), self.done.eq(0), self.fault.eq(0)]
+            with m.Case(State.IDLE), m.If(self.start):
+                m.d.comb += self.wipe.eq(1)
+                m.d.sync += [state.eq(State.CLEAR), self.cycle.eq(0), self.done.eq(0), self.fault.eq(0)]
             with m.Case(State.CLEAR):
                 m.d.comb += self.reset.eq(1)
                 with m.If(self.cleared):
@@ -121,9 +120,8 @@ class Run(wiring.Component):
                     m.d.sync += [state.eq(State.SETTLE), complete.eq(0), self.fault.eq(report)]
                 with m.Elif(self.finish):
                     m.d.sync += [state.eq(State.SETTLE), complete.eq(1)]
-            with m.Case(State.SETTLE):
-                with m.If(self.settled):
-                    m.d.sync += [state.eq(State.IDLE), self.done.eq(complete)]
+            with m.Case(State.SETTLE), m.If(self.settled):
+                m.d.sync += [state.eq(State.IDLE), self.done.eq(complete)]
 
         m.d.comb += [self.busy.eq(state != State.IDLE), self.halt.eq(state != State.RUN)]
         return m

@@ -113,6 +113,7 @@ def schedule(
     Raises:
         DeadlockError: the program comes to a stop.
         ValueError: no END.
+
     """
     return _Scheduler(program, fetch, engines, queue_depth).run()
 

@@ -40,6 +40,7 @@ class Totals(wiring.Component):
         Row ``row`` of the cycle before. Lane 0 lowest.
     clear : 1
         Set row ``row`` to zero, instead.
+
     """
 
     def __init__(self, *, rows: int, lanes: int, accumulate: bool = True) -> None:

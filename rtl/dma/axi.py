@@ -56,7 +56,8 @@ class AxiWrite(Signature):
 
 
 def _address_channel(prefix: str) -> dict:
-    widths = {"id": 1, "addr": ADDRESS_BITS, "len": 8, "size": 3, "burst": 2, "lock": 1, "cache": 4, "prot": 3, "qos": 4}
+    widths = {"id": 1, "addr": ADDRESS_BITS, "len": 8, "size": 3, "burst": 2}
+    widths |= {"lock": 1, "cache": 4, "prot": 3, "qos": 4}
     return {
         **{prefix + name: Out(width) for name, width in widths.items()},
         prefix + "valid": Out(1),
@@ -86,8 +87,7 @@ def next_burst(m: Module, address: Value, left: Value, *, data_bytes: int, burst
     It ends with the last byte, or before the next multiple of ``data_bytes * burst_beats``, whichever comes first.
     That block divides 4096, so no burst crosses a 4 KiB boundary, nor is any longer than ``burst_beats``.
 
-    Returns:
-        The number of its bytes, and ``axlen``: its beats less one. The first and last beats may be partial.
+    The first and last beats may be partial. Returns the number of its bytes, and ``axlen``: its beats less one.
     """
     block = data_bytes * burst_beats
     within = address[: exact_log2(block)]

@@ -30,8 +30,8 @@ __all__ = ["FetchEngine"]
 class FetchEngine(wiring.Component):
     """Reads ``length`` instructions from byte ``program`` of DRAM on into a queue of ``control.fetch_depth``.
 
-    A burst ends before the next multiple of :func:`~rtl.dma.timing_fetch.fetch_block_bytes`, a quarter of the queue at most,
-    and is asked for once the queue has room for it, at most ``bus.outstanding`` at a time.
+    A burst ends before the next multiple of :func:`~rtl.dma.timing_fetch.fetch_block_bytes`, a quarter of the queue at
+    most, and is asked for once the queue has room for it, at most ``bus.outstanding`` at a time.
 
     Ports
     -----

@@ -8,7 +8,7 @@ r"""Where loaded bytes land: takes beats from the R channel, or makes padding up
     retire.valid  _________/‾‾‾‾‾‾‾\_
 """
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -19,6 +19,7 @@ from rtl.dma.axi import OKAY
 from rtl.engine import FAULT_BITS, Retire
 from rtl.isa import Fault, Space
 from rtl.isa_layout import ADDRESS_BITS, TOKENS
+from rtl.vectors import rotate_right
 
 __all__ = ["Landing", "spad_write_port", "ticket_layout"]
 
@@ -167,15 +168,19 @@ class Landing(wiring.Component):
 
         outside = Signal()
         refused = Signal()
-        m.d.comb += [outside.eq(address + count > self._size(m, now.space)), refused.eq(~now.fill & (self.rresp != OKAY))]
+        m.d.comb += [
+            outside.eq(address + count > self._size(m, now.space)),
+            refused.eq(~now.fill & (self.rresp != OKAY)),
+        ]
         with m.If(step & outside):
             m.d.comb += self.fault.eq(Fault.SCRATCHPAD)
         with m.Elif(step & refused):
             m.d.comb += self.fault.eq(Fault.BUS)
 
         good = Signal()
-        landed = Signal(8 * width)
-        m.d.comb += [good.eq(~outside & ~refused), landed.eq(self.rdata >> Cat(Const(0, 3), lane))]
+        # A rotation moves the bytes as a shift would: those that come round are not counted.
+        landed = rotate_right(m, self.rdata, 8, lane, "landed")
+        m.d.comb += good.eq(~outside & ~refused)
         m.d.sync += [self.write.en.eq(step & good), self.retire.valid.eq(ends & good)]
         with m.If(step):
             m.d.sync += [

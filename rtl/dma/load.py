@@ -121,11 +121,7 @@ class LoadEngine(wiring.Component):
         ends = Signal()
         m.d.comb += [
             choose.eq(
-                active
-                & ~fill
-                & ~stopped
-                & (open_bursts != bus.outstanding)
-                & (~self.axi.arvalid | self.axi.arready)
+                active & ~fill & ~stopped & (open_bursts != bus.outstanding) & (~self.axi.arvalid | self.axi.arready)
             ),
             ask.eq(choose & ~outside),
             closed.eq(self.axi.rvalid & self.axi.rready & self.axi.rlast),

@@ -30,6 +30,7 @@ from rtl.engine import EVENT_BITS, EngineSignature
 from rtl.isa import Engine, Fault, Opcode, Store
 from rtl.isa_layout import TOKENS, instruction_layout
 from rtl.scratchpad import READ_LATENCY
+from rtl.vectors import rotate_left
 
 __all__ = ["StoreEngine"]
 
@@ -242,10 +243,10 @@ class StoreEngine(wiring.Component):
         last = Signal()
         arrived_lane = Signal(len(lane))
         arrived_strobes = Signal(width)
-        placed = Signal(8 * width)
+        # A rotation moves the bytes as a shift would: those that come round have no strobe.
+        placed = rotate_left(m, self.read.data[: 8 * width], 8, arrived_lane, "placed")
         m.d.comb += [
             Cat(arrived, last, arrived_lane, arrived_strobes).eq(travelling),
-            placed.eq(self.read.data[: 8 * width] << Cat(Const(0, 3), arrived_lane)),
             beats.w_en.eq(arrived),
             beats.w_data.eq(Cat(placed, arrived_strobes, last)),
             self.axi.wvalid.eq(beats.r_rdy),

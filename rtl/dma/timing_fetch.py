@@ -19,7 +19,7 @@ _NEVER = -(1 << 60)
 
 
 def fetch_block_bytes(config: ArchConfig) -> int:
-    """Bytes of the longest burst of instructions: a quarter of the queue, or of the bus's longest where that is shorter."""
+    """Bytes of the longest burst of instructions: a quarter of the queue, or the bus's longest if that is shorter."""
     quarter = config.control.fetch_depth // 4 * INSTRUCTION_BYTES
     return min(quarter, config.bus.burst_beats * config.bus.data_bytes)
 

@@ -85,9 +85,7 @@ def applied(graph: Graph, *passes: Pass, rtol: float = 1e-4) -> tuple[Graph, lis
         else np.random.default_rng(7).integers(-100, 100, p.shape).astype(p.dtype)
         for p in graph.input_ports
     }
-    results = [
-        [_value(g, evaluate(g, inputs), port.tensor) for port in g.output_ports] for g in (graph, after)
-    ]
+    results = [[_value(g, evaluate(g, inputs), port.tensor) for port in g.output_ports] for g in (graph, after)]
     for want, got in zip(*results, strict=True):
         np.testing.assert_allclose(got, want, rtol=rtol, atol=1e-5)
     assert [trace.changed for trace in run_passes(after, passes)] == [False] * len(passes)

@@ -51,7 +51,11 @@ def random_conv(rng: np.random.Generator) -> tuple[Conv, np.ndarray]:
         groups=groups,
     )
     size = [int(d * (k - 1) + 1 + rng.integers(0, 9)) for k, d in zip(kernel, layer.dilations, strict=True)]
-    values = rng.choice([-128, 127], (*size, depth * groups)) if extreme else rng.integers(-128, 128, (*size, depth * groups))
+    values = (
+        rng.choice([-128, 127], (*size, depth * groups))
+        if extreme
+        else rng.integers(-128, 128, (*size, depth * groups))
+    )
     return layer, values.astype(np.int8)
 
 
@@ -64,8 +68,15 @@ def test_convolution_equals_onnxruntime(seed: int):
 
 def test_saturating_cpus_would_be_seen():
     """CPUs without VNNI add pairs of u8 x s8 products in 16 bits; bytes of this layer then differ from ours."""
-    layer = Conv("l", ("x",), "y", np.full((1, 1, 64, 1), 127, np.int16), np.zeros(1, np.int32), -128,
-                 Requantize(np.float32([2.0**-14]), -128))
+    layer = Conv(
+        "l",
+        ("x",),
+        "y",
+        np.full((1, 1, 64, 1), 127, np.int16),
+        np.zeros(1, np.int32),
+        -128,
+        Requantize(np.float32([2.0**-14]), -128),
+    )
     x = np.full((4, 4, 64), 127, np.int8)
     np.testing.assert_array_equal(execute(Graph(), layer, {"x": x}), oracle.conv(layer, x))
 
@@ -77,8 +88,15 @@ def test_fully_connected_equals_onnxruntime(seed: int):
     wide = rng.random() < 0.3
     weights = rng.integers(-200 if wide else -127, 56 if wide else 128, (1, 1, depth, filters)).astype(np.int16)
     bias = rng.integers(-9000, 9000, filters) * int(rng.random() < 0.7)
-    layer = Conv("l", ("x",), "y", weights, bias.astype(np.int32), int(rng.integers(-128, 128)),
-                 oracle.rule(1 if wide or not bias.any() else filters, depth, rng))
+    layer = Conv(
+        "l",
+        ("x",),
+        "y",
+        weights,
+        bias.astype(np.int32),
+        int(rng.integers(-128, 128)),
+        oracle.rule(1 if wide or not bias.any() else filters, depth, rng),
+    )
     x = rng.integers(-128, 128, (1, 1, depth)).astype(np.int8)
     np.testing.assert_array_equal(execute(Graph(), layer, {"x": x}), oracle.matmul(layer, x))
 
@@ -115,7 +133,9 @@ def test_max_pool_ignores_padding():
 
 
 def test_average_pool_divides_by_the_whole_window():
-    pool = Pool("p", ("x",), "y", PoolKind.AVERAGE, (2, 2), 10, Requantize(np.float32([0.25]), 10), (2, 2), (0, 0, 1, 1))
+    pool = Pool(
+        "p", ("x",), "y", PoolKind.AVERAGE, (2, 2), 10, Requantize(np.float32([0.25]), 10), (2, 2), (0, 0, 1, 1)
+    )
     x = np.full((3, 3, 1), 18, np.int8)
     np.testing.assert_array_equal(execute(Graph(), pool, {"x": x})[..., 0], [[18, 14], [14, 12]])
 

@@ -129,7 +129,10 @@ def test_residual_is_the_sum_of_what_its_operands_stand_for():
 
 
 @given(
-    st.floats(2**-8, 2**8), st.floats(2**-8, 2**8), st.integers(-128, 127), st.integers(-128, 127),
+    st.floats(2**-8, 2**8),
+    st.floats(2**-8, 2**8),
+    st.integers(-128, 127),
+    st.integers(-128, 127),
     st.integers(-128, 127),
 )
 def test_residual_fits_its_fields(main: float, skip: float, zq: int, zr: int, zy: int):

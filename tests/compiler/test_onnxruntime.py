@@ -37,8 +37,19 @@ def tensors(name: str, count: int) -> list[dict[str, NDArray]]:
 
 
 def without_residual(conv: Conv) -> Conv:
-    return Conv(conv.name, conv.inputs[:1], conv.output, conv.weights, conv.bias, conv.input_zero_point,
-                conv.requantize, conv.strides, conv.pads, conv.dilations, conv.groups)
+    return Conv(
+        conv.name,
+        conv.inputs[:1],
+        conv.output,
+        conv.weights,
+        conv.bias,
+        conv.input_zero_point,
+        conv.requantize,
+        conv.strides,
+        conv.pads,
+        conv.dilations,
+        conv.groups,
+    )
 
 
 @pytest.mark.parametrize("name", TFLITE)
@@ -62,8 +73,11 @@ def test_all_the_work_of_the_network_is_there(name: str):
     assert total == MULTIPLY_ACCUMULATES[name]
 
 
-LAYERS = [(name, layer) for name, count in [("autoencoder", 10), ("ds-cnn", 10), ("mobilenet", 28), ("resnet-8", 10),
-                                            ("lenet-300-100", 3)] for layer in range(count)]
+LAYERS = [
+    (name, layer)
+    for name, count in [("autoencoder", 10), ("ds-cnn", 10), ("mobilenet", 28), ("resnet-8", 10), ("lenet-300-100", 3)]
+    for layer in range(count)
+]
 
 
 @pytest.mark.parametrize(("name", "layer"), LAYERS)

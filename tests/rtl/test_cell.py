@@ -79,7 +79,12 @@ class Top(wiring.Component):
         m.submodules.high = high = Block(4)
         m.submodules.memory = mem = memory.Memory(shape=4, depth=16, init=[])
         write, read = mem.write_port(), mem.read_port()
-        m.d.comb += [write.addr.eq(payload), write.data.eq(payload >> 4), write.en.eq(payload[8]), read.addr.eq(payload)]
+        m.d.comb += [
+            write.addr.eq(payload),
+            write.data.eq(payload >> 4),
+            write.en.eq(payload[8]),
+            read.addr.eq(payload),
+        ]
         m.d.comb += self.mark.tag.eq(9)
         with m.If(payload[9]):
             m.d.comb += self.mark.value.eq(read.data)

@@ -196,7 +196,10 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
         r": shapes cannot be inferred: .*",
     ),
     "negative dimension": (set_weights(dims=[4, -3, 3, 3]), r": initializer 'w' has the shape \[4, -3, 3, 3\]"),
-    "1e12 weights": (set_weights(dims=[1_000_000, 1_000_000]), r": initializer 'w' has the shape \[1000000, 1000000\]; at"),
+    "1e12 weights": (
+        set_weights(dims=[1_000_000, 1_000_000]),
+        r": initializer 'w' has the shape \[1000000, 1000000\]; at",
+    ),
     "overflowing dimensions": (set_weights(dims=[2**62, 2**62, 4]), r": initializer 'w' has the shape "),
     "1e12 activations": (edited(huge_input), r": tensor 'x' would be \[1, 3, 1000000, 1000000\]; 1 to"),
     "1e12 by expansion": (
@@ -204,7 +207,9 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
         r": tensor 'y' would be \[1000000, 1000000\]; 1 to",
     ),
     "1e12 by filling": (
-        built([op("ConstantOfShape", "s", "f"), op("Add", "x f", "y")], {"x": (1, 1)}, "y", {"s": np.array([10**6] * 2)}),
+        built(
+            [op("ConstantOfShape", "s", "f"), op("Add", "x f", "y")], {"x": (1, 1)}, "y", {"s": np.array([10**6] * 2)}
+        ),
         r": tensor '[fy]' would be \[1000000, 1000000\]; 1 to",
     ),
     "dynamic size": (
@@ -222,17 +227,32 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "NaN weights": (bad_weights(float("nan")), r": initializer 'w' has NaN or infinite values"),
     "infinite weights": (bad_weights(float("inf")), r": initializer 'w' has NaN or infinite values"),
     "external data outside": (external("../../secret.bin"), r": initializer 'w': its external data '\.\./\.\./secret"),
-    "external data absolute": (external("/etc/passwd"), r": initializer 'w': its external data '/etc/passwd' leaves the"),
-    "external data by symlink": (external("link.bin"), r": initializer 'w': its external data 'link.bin' leaves the mod"),
+    "external data absolute": (
+        external("/etc/passwd"),
+        r": initializer 'w': its external data '/etc/passwd' leaves the",
+    ),
+    "external data by symlink": (
+        external("link.bin"),
+        r": initializer 'w': its external data 'link.bin' leaves the mod",
+    ),
     "external data absent": (external("none.bin"), r": initializer 'w': its external data file 'none.bin' does not ex"),
     "external data too short": (external("short.bin"), r": initializer 'w' has 4 bytes of data where"),
-    "external data beyond": (external("short.bin", offset="2", length="99"), r": bytes 2\.\.101 are not in 'short.bin'"),
-    "external offset no number": (external("short.bin", offset="two"), r": offset or length of its external data is no"),
+    "external data beyond": (
+        external("short.bin", offset="2", length="99"),
+        r": bytes 2\.\.101 are not in 'short.bin'",
+    ),
+    "external offset no number": (
+        external("short.bin", offset="two"),
+        r": offset or length of its external data is no",
+    ),
     "external length huge": (external("short.bin", length=str(10**15)), r": bytes 0\.\.1000000000000000 are not in"),
     "scale zero": (qdq(s=0.0), r": node 'q' \(QuantizeLinear\): its scale 0\.0 is not a positive number$"),
     "scale NaN": (qdq(s=float("nan")), r": initializer 's' has NaN or infinite values"),
     "scale infinite": (qdq(s=float("inf")), r": node 'q' \(QuantizeLinear\): its scale inf is not a positive number$"),
-    "scales that disagree": (qdq(t=0.2), r": node 'r' \(DequantizeLinear\): reads 'x' with another scale or zero point"),
+    "scales that disagree": (
+        qdq(t=0.2),
+        r": node 'r' \(DequantizeLinear\): reads 'x' with another scale or zero point",
+    ),
     "scale per channel of an activation": (
         qdq(s=np.full(8, 0.1, np.float32)),
         r": node 'q' \(QuantizeLinear\): (an activation must have one scale, not 8|it has 8 scales)",

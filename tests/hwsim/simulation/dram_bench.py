@@ -33,7 +33,9 @@ def random_burst(rng: Random) -> dict[str, int]:
     at = page * 4096 + WIDTH * rng.randint(0, 4096 // WIDTH - beats)
     burst = {"addr": at, "len": beats - 1, "size": SIZE, "burst": 1}
     if rng.random() < 0.1:
-        burst |= rng.choice([{"burst": 0}, {"size": 1}, {"addr": at + 1}, {"addr": page * 4096 + 4096 - WIDTH, "len": 1}])
+        burst |= rng.choice(
+            [{"burst": 0}, {"size": 1}, {"addr": at + 1}, {"addr": page * 4096 + 4096 - WIDTH, "len": 1}]
+        )
     return burst
 
 
@@ -174,7 +176,9 @@ async def traffic(dut) -> None:
     await cycles(dut)
 
     memory = {number: word(number) for number in range(WORDS)}
-    reads = [cocotb.start_soon(read_port(dut, prefix, SEED + i)) for i, prefix in enumerate(["m_axi_fetch", "m_axi_data"])]
+    reads = [
+        cocotb.start_soon(read_port(dut, prefix, SEED + i)) for i, prefix in enumerate(["m_axi_fetch", "m_axi_data"])
+    ]
     await Combine(*reads)
     await write_port(dut, memory)
     dut.dump.value = 1

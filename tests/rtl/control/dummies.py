@@ -13,7 +13,7 @@ from rtl.engine import EngineSignature
 from rtl.isa import FORMATS, Engine, Instruction, Opcode
 from rtl.isa_layout import HEADER
 
-OPCODES = {engine: next(op for op, kind in FORMATS.items() if kind.ENGINE == engine) for engine in Engine}
+OPCODES = {engine: next(op for op, kind in FORMATS.items() if engine == kind.ENGINE) for engine in Engine}
 GAP_AT = 128
 LATENCY_AT = 160
 FIELD_BITS = 16

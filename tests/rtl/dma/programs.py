@@ -7,13 +7,16 @@ from typing import Any
 from rtl.config import ArchConfig, BusConfig, ControlConfig, DenseConfig, DramConfig, MemoryConfig
 from rtl.isa import Fill, Instruction, Load, Space, Store, encode
 
-__all__ = ["Log", "arch", "fill", "load", "random_arch", "random_load", "random_store", "run_engine", "spad_bytes", "store"]
-
 SPACES = (Space.IFM, Space.WEIGHT, Space.PARAM)
 
 
 def arch(
-    data_bytes: int = 8, burst_beats: int = 4, outstanding: int = 4, latency: int = 10, interval: int = 1, **control: int
+    data_bytes: int = 8,
+    burst_beats: int = 4,
+    outstanding: int = 4,
+    latency: int = 10,
+    interval: int = 1,
+    **control: int,
 ) -> ArchConfig:
     """A small accelerator around the DMA that is asked for."""
     return ArchConfig(
@@ -62,7 +65,9 @@ def _rows(rng: Random, config: ArchConfig, window: int, spad: int) -> dict[str, 
     """A shape that fits both the window and the scratchpad."""
     beat, burst = config.bus.data_bytes, config.bus.data_bytes * config.bus.burst_beats
     most = min(window, spad)
-    row_bytes = min(rng.choice([1, 2, beat, beat + 1, rng.randint(1, 3 * beat), burst, rng.randint(1, 3 * burst)]), most)
+    row_bytes = min(
+        rng.choice([1, 2, beat, beat + 1, rng.randint(1, 3 * beat), burst, rng.randint(1, 3 * burst)]), most
+    )
     rows = rng.choice([1, 1, 2, 3, rng.randint(1, 20)])
     if rng.random() < 0.1:
         row_bytes, rows = rng.randint(1, 2 * beat), rng.randint(20, 60)
@@ -108,7 +113,12 @@ class Log:
 
 
 def run_engine(
-    engine: Any, program: list[tuple[int, Instruction]], log: Log, *, halt_after: int | None = None, timeout: int = 50_000
+    engine: Any,
+    program: list[tuple[int, Instruction]],
+    log: Log,
+    *,
+    halt_after: int | None = None,
+    timeout: int = 50_000,
 ):
     """A bench that issues a program, each instruction no sooner than its gap after the one before.
 

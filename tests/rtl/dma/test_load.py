@@ -1,5 +1,6 @@
 """The load engine: what lands where, when to the cycle, and what happens to instructions that cannot be."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from rtl.config import ArchConfig
 from rtl.dma.load import LoadEngine
 from rtl.dma.timing import LoadTiming
-from rtl.isa import Fault, Fill, Instruction, Load, Space
+from rtl.isa import Fault, Fill, Instruction, Space
 from tests.rtl.bench import simulate
 from tests.rtl.dma.dram import Dram
 from tests.rtl.dma.programs import SPACES, Log, arch, fill, load, random_arch, random_load, run_engine, spad_bytes
@@ -80,7 +81,8 @@ class Run:
                     spad, row_of = spads[Space.IFM], bytes([instruction.value & 0xFF]) * instruction.row_bytes
                 else:
                     begin = BASE + instruction.dram + row * instruction.dram_stride
-                    spad, row_of = spads[Space(instruction.space)], self.dram.memory[begin : begin + instruction.row_bytes]
+                    spad = spads[Space(instruction.space)]
+                    row_of = self.dram.memory[begin : begin + instruction.row_bytes]
                 at = instruction.spad + row * instruction.spad_stride
                 spad[at : at + instruction.row_bytes] = row_of
             after.append({space: bytes(spad) for space, spad in spads.items()})
@@ -102,7 +104,7 @@ def check_order(config: ArchConfig, program: list[tuple[int, Instruction]], done
     assert landed == done.expect(instructions)
     assert [(layer, e) for _, layer, e in done.log.commits] == [(i.layer, model.events(i)) for i in instructions]
     commits = [cycle for cycle, _, _ in done.log.commits]
-    assert all(later - earlier >= 4 for earlier, later in zip(commits, commits[1:], strict=False))
+    assert all(later - earlier >= 4 for earlier, later in pairwise(commits))
     assert all(commit <= retired for commit, (retired, _, _) in zip(commits, done.log.retired, strict=True))
 
 

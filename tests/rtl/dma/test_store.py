@@ -1,5 +1,6 @@
 """The store engine: what reaches DRAM, when to the cycle, and what happens to instructions that cannot be."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from rtl.config import ArchConfig
 from rtl.dma.store import StoreEngine
 from rtl.dma.timing import StoreTiming
-from rtl.isa import Fault, Instruction, Space, Store
+from rtl.isa import Fault, Instruction, Space
 from rtl.scratchpad import READ_LATENCY
 from tests.rtl.bench import simulate
 from tests.rtl.dma.dram import Dram
@@ -92,7 +93,7 @@ def check_order(config: ArchConfig, program: list[tuple[int, Instruction]], done
     assert done.expect(instructions) == bytes(done.dram.memory)
     assert [(layer, e) for _, layer, e in done.log.commits] == [(i.layer, model.events(i)) for i in instructions]
     commits = [cycle for cycle, _, _ in done.log.commits]
-    assert all(later - earlier >= 4 for earlier, later in zip(commits, commits[1:], strict=False))
+    assert all(later - earlier >= 4 for earlier, later in pairwise(commits))
     assert all(commit <= retired for commit, (retired, _, _) in zip(commits, done.log.retired, strict=True))
 
 
