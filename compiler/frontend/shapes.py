@@ -10,7 +10,7 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.evaluate import run_node
 from compiler.frontend.attributes import attribute_value
-from compiler.frontend.limits import MAX_ELEMENTS, element_count
+from compiler.frontend.limits import MAX_ACTIVATION, element_count
 from compiler.frontend.read import first_line, name_of, opset_of
 from compiler.ir import Node, Tensor
 
@@ -103,8 +103,10 @@ def _infer(model: onnx.ModelProto) -> dict[str, Tensor]:
         if not kind.HasField("shape") or not all(d.HasField("dim_value") for d in kind.shape.dim):
             continue
         shape = tuple(d.dim_value for d in kind.shape.dim)
-        if not 0 < element_count(shape) <= MAX_ELEMENTS:
-            raise ModelError(f"tensor {value.name!r} would be {list(shape)}; 1 to {MAX_ELEMENTS} elements are accepted")
+        if not 0 < element_count(shape) <= MAX_ACTIVATION:
+            raise ModelError(
+                f"tensor {value.name!r} would be {list(shape)}; 1 to {MAX_ACTIVATION} elements are accepted"
+            )
         try:
             dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
         except KeyError as error:

@@ -21,6 +21,7 @@ from compiler.ir import (
     Tensor,
     hwc_shape,
 )
+from compiler.ir.shapes import integer_shape
 from compiler.lower.values import Activation, Constant, HostFloat, Pending, Value, Weights
 
 __all__ = ["Scope", "reason_for"]
@@ -93,7 +94,14 @@ class Scope:
         return value.tensor if self.target.tensor(value.tensor).shape == hwc else None
 
     def emit(self, operator: IntegerOp, shape: tuple[int, ...], quant: QuantParams | None) -> None:
-        """Add an operator and the tensor it writes."""
+        """Add an operator and the tensor it writes.
+
+        Raises:
+            ModelError: if ``shape``, which the model says, is not what the operator makes of its inputs.
+        """
+        made = integer_shape(self.target, operator)
+        if made is not None and (made != shape or min(made) < 1):
+            raise ModelError(f"its window does not fit: it would make {list(made)} of its input, not {list(shape)}")
         dtype = INT8 if quant is not None else FLOAT
         self.target.add_tensor(Tensor(operator.output, shape, dtype, quant))
         self.target.add(operator)

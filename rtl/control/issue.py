@@ -111,9 +111,11 @@ class Issue(wiring.Component):
             report, port = self.faults[engine], self.engines[engine]
             issued = Signal(12, name=f"issued_layer_{engine.name.lower()}")
             known = Signal(name=f"issued_{engine.name.lower()}")
-            with m.If(port.valid & port.ready):
-                m.d.sync += [issued.eq(heads[engine]), known.eq(1)]
             m.d.comb += [report.unit.eq(engine), report.layer.eq(issued), report.layer_known.eq(known)]
+            with m.If(port.valid & port.ready):
+                # An engine may see at once that it cannot run what it is given.
+                m.d.comb += [report.layer.eq(heads[engine]), report.layer_known.eq(1)]
+                m.d.sync += [issued.eq(heads[engine]), known.eq(1)]
             with m.If(self.engine_faults[engine] != Fault.NONE):
                 m.d.comb += report.code.eq(self.engine_faults[engine])
             with m.Elif(overflow[engine]):

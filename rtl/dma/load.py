@@ -191,12 +191,15 @@ class LoadEngine(wiring.Component):
         fill = data.View(instruction_layout(Fill), word)
         ticket = landing.ticket.payload
         lane = exact_log2(self.config.bus.data_bytes)
+        # A signal of its own: in Verilog a process that reads a bit of the vector it assigns may see the bit of before.
+        is_fill = Signal()
         m.d.comb += [
+            is_fill.eq(load.opcode == Opcode.FILL),
             ticket.layer.eq(load.layer),
             ticket.signal.eq(load.signal),
-            ticket.fill.eq(load.opcode == Opcode.FILL),
+            ticket.fill.eq(is_fill),
         ]
-        with m.If(ticket.fill):
+        with m.If(is_fill):
             m.d.comb += [
                 ticket.value.eq(fill.value),
                 ticket.space.eq(Space.IFM),
@@ -210,12 +213,12 @@ class LoadEngine(wiring.Component):
                 ticket.lane_stride.eq(load.dram_stride[:lane]),
             ]
         for name in ("spad", "spad_stride", "rows", "row_bytes"):
-            m.d.comb += ticket[name].eq(Mux(ticket.fill, fill[name], load[name]))
+            m.d.comb += ticket[name].eq(Mux(is_fill, fill[name], load[name]))
 
         impossible = Signal()
         m.d.comb += [
             impossible.eq(
-                ((load.opcode != Opcode.LOAD) & ~ticket.fill)
+                ((load.opcode != Opcode.LOAD) & ~is_fill)
                 | (ticket.rows == 0)
                 | (ticket.row_bytes == 0)
                 | (ticket.space == Space.OFM)

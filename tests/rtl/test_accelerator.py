@@ -10,6 +10,7 @@ from rtl import csr
 from rtl.accelerator import Accelerator
 from rtl.cell import flat_ports
 from rtl.config import ArchConfig, parse_arch
+from rtl.control.axi_lite import OKAY
 from rtl.control.timing import Schedule, schedule
 from rtl.counters import COUNTERS, stall_name
 from rtl.dense.timing import ComputeTiming, PostTiming, compute_events, post_events
@@ -24,7 +25,6 @@ from rtl.isa import (
     Fill,
     Instruction,
     Load,
-    Post,
     PostConfig,
     PostFill,
     Space,
@@ -69,6 +69,17 @@ class Outcome:
     memory: bytes = b""
 
 
+@dataclass(frozen=True)
+class Run:
+    """A program for the accelerator."""
+
+    words: list[int]
+    length: int | None = None
+    window_bytes: int = WINDOW_BYTES
+    totals: bool = False
+    """Read the counters too: several hundred registers."""
+
+
 class Host:
     """Drives the registers of one accelerator."""
 
@@ -76,32 +87,31 @@ class Host:
         self.dut = Accelerator(config)
         self.memory = bytearray(Random(5).randbytes(dram_end))
         self.dram = Dram(self.memory, latency=config.dram.latency_cycles, interval=config.dram.beat_interval, rng=rng)
-        self.outcomes: list[Outcome] = []
 
-    def run(self, *programs: list[int], length: int | None = None, window_bytes: int = WINDOW_BYTES) -> list[Outcome]:
-        """Run programs of words one after the other on the same hardware."""
+    def run(self, *runs: Run) -> list[Outcome]:
+        """One run after the other on the same hardware."""
+        outcomes = []
 
         async def host(ctx):
-            for words in programs:
-                code = b"".join(word.to_bytes(INSTRUCTION_BYTES, "little") for word in words)
-                assert PROGRAM + len(code) <= WINDOW
+            for run in runs:
+                code = b"".join(word.to_bytes(INSTRUCTION_BYTES, "little") for word in run.words)
                 self.memory[PROGRAM : PROGRAM + len(code)] = code
                 settings = {
                     "program": PROGRAM,
-                    "program_length": len(words) if length is None else length,
+                    "program_length": len(run.words) if run.length is None else run.length,
                     "window_base": WINDOW,
-                    "window_bytes": window_bytes,
+                    "window_bytes": run.window_bytes,
                 }
                 for name, value in settings.items():
                     await write(ctx, self.dut.s_axil, csr.REGISTERS[name].address, value)
-                self.outcomes.append(await self._session(ctx))
+                outcomes.append(await self._session(ctx, totals=run.totals))
 
         axi = self.dut
         ports = [self.dram.reads(axi.m_axi_fetch), self.dram.reads(axi.m_axi_data), self.dram.writes(axi.m_axi_data)]
         simulate(self.dut, host, background=ports)
-        return self.outcomes
+        return outcomes
 
-    async def _session(self, ctx) -> Outcome:
+    async def _session(self, ctx, *, totals: bool) -> Outcome:
         control = csr.REGISTERS["control"]
         await write(ctx, self.dut.s_axil, control.address, control.pack(start=1))
         cycles = 0
@@ -109,30 +119,27 @@ class Host:
             await ctx.tick()
             cycles += 1
             assert cycles < LIMIT, "it hangs"
-        while (status := await self._read(ctx, "status"))["busy"]:
+        while (status := await self._fields(ctx, "status"))["busy"]:
             cycles += 1
             assert cycles < LIMIT, "it never settles"
-        fault = await self._read(ctx, "fault")
-        outcome = Outcome(status, fault, await self._pair(ctx, "cycles"))
-        names = [c.name for c in COUNTERS] + [f"last_retire_{e.name.lower()}" for e in Engine]
-        for layer in range(LAYERS):
-            await write(ctx, self.dut.s_axil, csr.REGISTERS["layer"].address, layer)
-            for name in names:
-                if value := await self._pair(ctx, name):
-                    outcome.totals[layer, name] = value
+        outcome = Outcome(status, await self._fields(ctx, "fault"), await self._word(ctx, "cycles_lo"))
+        if totals:
+            names = [c.name for c in COUNTERS] + [f"last_retire_{e.name.lower()}" for e in Engine]
+            for layer in range(LAYERS):
+                await write(ctx, self.dut.s_axil, csr.REGISTERS["layer"].address, layer)
+                for name in names:
+                    if value := await self._word(ctx, f"{name}_lo"):
+                        outcome.totals[layer, name] = value
         outcome.memory = bytes(self.memory[WINDOW:])
         return outcome
 
-    async def _read(self, ctx, name: str) -> dict[str, int]:
-        register = csr.REGISTERS[name]
-        word, response = await read(ctx, self.dut.s_axil, register.address)
-        assert response == 0
-        return register.unpack(word)
+    async def _word(self, ctx, name: str) -> int:
+        word, response = await read(ctx, self.dut.s_axil, csr.REGISTERS[name].address)
+        assert response == OKAY
+        return word
 
-    async def _pair(self, ctx, name: str) -> int:
-        low, _ = await read(ctx, self.dut.s_axil, csr.REGISTERS[f"{name}_lo"].address)
-        high, _ = await read(ctx, self.dut.s_axil, csr.REGISTERS[f"{name}_hi"].address)
-        return high << 32 | low
+    async def _fields(self, ctx, name: str) -> dict[str, int]:
+        return csr.REGISTERS[name].unpack(await self._word(ctx, name))
 
 
 def predict(config: ArchConfig, program: list[Instruction]) -> tuple[Schedule, dict[tuple[int, str], int]]:
@@ -254,14 +261,13 @@ def stored(before: bytes, program: list[Instruction]) -> bytes:
     return bytes(window)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_program_takes_the_cycles_and_counts_the_events_of_the_model(seed):
-    rng = Random(seed)
-    config = tiny(rng.choice([4, 8]), rng.choice([1, 7, 30]), rng.choice([1, 2]))
-    program = random_program(rng, 5)
+@pytest.mark.parametrize(("seed", "memory"), [(0, (4, 30, 1)), (1, (8, 1, 2)), (2, (4, 7, 1))])
+def test_a_program_takes_the_cycles_and_counts_the_events_of_the_model(seed, memory):
+    config = tiny(*memory)
+    program = random_program(Random(seed), 4)
     host = Host(config)
     before = bytes(host.memory[WINDOW:])
-    (outcome,) = host.run([encode(i) for i in program])
+    (outcome,) = host.run(Run([encode(i) for i in program], totals=True))
     plan, totals = predict(config, program)
     assert outcome.status == {"busy": 0, "done": 1, "fault": 0}
     assert outcome.memory == stored(before, program)
@@ -270,81 +276,84 @@ def test_a_program_takes_the_cycles_and_counts_the_events_of_the_model(seed):
 
 
 def test_memory_that_answers_at_random_changes_no_byte():
-    rng = Random(11)
-    program = random_program(rng, 3)
+    program = random_program(Random(11), 3)
     host = Host(tiny(), rng=Random(12))
     before = bytes(host.memory[WINDOW:])
-    (outcome,) = host.run([encode(i) for i in program])
+    (outcome,) = host.run(Run([encode(i) for i in program]))
     assert outcome.status["done"] == 1
     assert outcome.memory == stored(before, program)
 
 
-def test_a_second_run_takes_the_cycles_of_the_first_whatever_was_between():
-    program = [encode(i) for i in random_program(Random(2), 2)]
-    stuck = [encode(PostFill(value=0, spad=0, rows=1, row_bytes=1, spad_stride=0, wait=COMPUTE)), encode(End())]
-    first, between, second = Host(tiny()).run(program, stuck, program)
-    assert between.fault["code"] == Fault.DEADLOCK
-    assert (first.cycles, first.totals) == (second.cycles, second.totals)
-    assert second.status == {"busy": 0, "done": 1, "fault": 0}
-
-
-@dataclass(frozen=True)
-class Mistake:
-    name: str
-    words: list[int]
-    code: Fault
-    unit: int
-    layer: int | None
-    dram_end: int = DRAM_BYTES
-    length: int | None = None
-
-
 def load(**fields: int) -> Load:
-    return Load(
-        **{"space": 0, "dram": 0, "spad": 0, "rows": 1, "row_bytes": 4, "dram_stride": 4, "spad_stride": 4} | fields
-    )
+    usual = {"space": 0, "dram": 0, "spad": 0, "rows": 1, "row_bytes": 4, "dram_stride": 4, "spad_stride": 4}
+    return Load(**usual | fields)
 
 
 def store(**fields: int) -> Store:
-    return Store(**{"spad": 0, "rows": 1, "row_bytes": 4, "spad_stride": 4, "dram": 0, "dram_stride": 4} | fields)
+    usual = {"spad": 0, "rows": 1, "row_bytes": 4, "spad_stride": 4, "dram": 0, "dram_stride": 4}
+    return Store(**usual | fields)
 
 
-def words(*program: Instruction) -> list[int]:
-    return [encode(i) for i in (*program, End())]
+def run_of(*program: Instruction, **settings: int) -> Run:
+    return Run([encode(i) for i in (*program, End())], **settings)
 
 
-MISTAKES = [
-    Mistake("unknown opcode", [0, encode(End())], Fault.OPCODE, 4, 0),
-    Mistake("layer that is not counted", words(load(layer=3)), Fault.OPCODE, 4, 3),
-    Mistake("no end", words(load())[:1], Fault.PROGRAM, 4, None),
-    Mistake("no instructions", [], Fault.PROGRAM, 4, None, length=0),
-    Mistake("load without rows", words(load(rows=0, layer=1)), Fault.OPCODE, Engine.LOAD, 1),
-    Mistake("load past the scratchpad", words(load(spad=1021)), Fault.SCRATCHPAD, Engine.LOAD, 0),
-    Mistake("load past the window", words(load(dram=WINDOW_BYTES - 3)), Fault.DRAM, Engine.LOAD, 0),
-    Mistake("store past the window", words(store(dram=WINDOW_BYTES - 3)), Fault.DRAM, Engine.STORE, 0),
-    Mistake("store past the scratchpad", words(store(spad=1024)), Fault.SCRATCHPAD, Engine.STORE, 0),
-    Mistake("token that never comes", words(load(), store(wait=LOAD, layer=2)), Fault.DEADLOCK, Engine.STORE, 2),
-    Mistake("load where there is no memory", words(load(dram=0x1800)), Fault.BUS, Engine.LOAD, 0, WINDOW + 0x1000),
-    Mistake("store where there is no memory", words(store(dram=0x1800)), Fault.BUS, Engine.STORE, 0, WINDOW + 0x1000),
-    Mistake("fetch where there is no memory", [encode(load())] * 20, Fault.BUS, 5, None, DRAM_BYTES, length=1000),
-]
+END = encode(End())
+DISPATCH, FETCH = 4, 5
+# name: the run, and code, unit and layer of the fault it must end with
+MISTAKES: dict[str, tuple[Run, Fault, int, int | None]] = {
+    "unknown opcode": (Run([0x50, END]), Fault.OPCODE, DISPATCH, 5),
+    "layer that is not counted": (run_of(load(layer=3)), Fault.OPCODE, DISPATCH, 3),
+    "no end": (Run([encode(load())]), Fault.PROGRAM, DISPATCH, None),
+    "no instructions": (Run([END], length=0), Fault.PROGRAM, DISPATCH, None),
+    "load without rows": (run_of(load(rows=0, layer=1)), Fault.OPCODE, Engine.LOAD, 1),
+    "load to where only results go": (run_of(load(space=Space.OFM)), Fault.OPCODE, Engine.LOAD, 0),
+    "load past the scratchpad": (run_of(load(spad=1021)), Fault.SCRATCHPAD, Engine.LOAD, 0),
+    "load past the window": (run_of(load(dram=0x1800), window_bytes=0x1802), Fault.DRAM, Engine.LOAD, 0),
+    "store past the window": (run_of(store(dram=0x1800), window_bytes=0x1802), Fault.DRAM, Engine.STORE, 0),
+    "store past the scratchpad": (run_of(store(spad=1021)), Fault.SCRATCHPAD, Engine.STORE, 0),
+    "load beyond memory": (run_of(load(dram=WINDOW_BYTES), window_bytes=1 << 20), Fault.BUS, Engine.LOAD, 0),
+    "store beyond memory": (run_of(store(dram=WINDOW_BYTES), window_bytes=1 << 20), Fault.BUS, Engine.STORE, 0),
+    "token that never comes": (run_of(load(), store(wait=LOAD, layer=2)), Fault.DEADLOCK, Engine.STORE, 2),
+}
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda m: m.name)
-def test_a_mistake_stops_the_run_and_the_next_one_is_as_good_as_new(mistake):
-    """Nothing hangs, nothing outside of what the program may write is written, and the report is right."""
-    good = random_program(Random(4), 1)
-    host = Host(tiny(), dram_end=mistake.dram_end)
+@pytest.fixture(scope="module")
+def after_mistakes() -> tuple[bytes, dict[str, Outcome]]:
+    """Memory before, and the outcome of every mistake, and of a program without one before and after them all."""
+    host = Host(tiny())
     before = bytes(host.memory[WINDOW:])
-    (outcome,) = host.run(mistake.words, length=mistake.length)
+    idle = run_of(PostConfig(zero_point=0, low=0, high=0), load(signal=COMPUTE), load(layer=1), totals=True)
+    runs = {"before": idle} | {name: run for name, (run, *_) in MISTAKES.items()} | {"after": idle}
+    return before, dict(zip(runs, host.run(*runs.values()), strict=True))
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_stops_the_run_and_is_reported(name, after_mistakes):
+    """It does not hang, and nothing is written."""
+    before, outcomes = after_mistakes
+    _, code, unit, layer = MISTAKES[name]
+    outcome = outcomes[name]
     assert outcome.status == {"busy": 0, "done": 0, "fault": 1}
-    assert outcome.fault["code"] == mistake.code
-    assert outcome.fault["unit"] == mistake.unit
-    assert outcome.fault["layer_known"] == (mistake.layer is not None)
-    if mistake.layer is not None:
-        assert outcome.fault["layer"] == mistake.layer
+    assert (outcome.fault["code"], outcome.fault["unit"]) == (code, unit)
+    assert outcome.fault["layer_known"] == (layer is not None)
+    assert layer is None or outcome.fault["layer"] == layer
     assert outcome.memory == before
-    del good
+
+
+def test_after_any_mistake_the_hardware_is_as_new(after_mistakes):
+    _, outcomes = after_mistakes
+    assert outcomes["before"].status == outcomes["after"].status == {"busy": 0, "done": 1, "fault": 0}
+    assert outcomes["before"].cycles == outcomes["after"].cycles
+    assert outcomes["before"].totals == outcomes["after"].totals
+
+
+def test_a_program_that_runs_out_of_memory():
+    """Twenty instructions fill memory to its end, and the length says that there are more."""
+    config = PostConfig(zero_point=0, low=0, high=0)
+    host = Host(tiny(), dram_end=PROGRAM + 20 * INSTRUCTION_BYTES)
+    (outcome,) = host.run(Run([encode(config)] * 20, length=1000))
+    assert (outcome.fault["code"], outcome.fault["unit"], outcome.fault["layer_known"]) == (Fault.BUS, FETCH, 0)
 
 
 def test_ports_have_the_names_that_axi_tools_look_for():

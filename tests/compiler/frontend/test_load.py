@@ -20,7 +20,7 @@ def run(graph: Graph, **inputs: np.ndarray) -> np.ndarray:
 
 
 def convnet() -> tuple[list, dict, dict]:
-    """Normalised input, padding, batch norm, ReLU6, depthwise, residual, pools, flatten, dense, softmax; batch symbolic."""
+    """Normalised input, batch norm, ReLU6, padding, depthwise, residual, pool, flatten, dense, softmax; any batch."""
     nodes = [
         op("Sub", "x mean", "centred"),
         op("Div", "centred std", "normal"),
@@ -177,7 +177,7 @@ def test_one_dimensional_convolution_is_a_row(tmp_path: Path):
 
 
 def test_flattened_input_permutes_the_weights_of_a_dense_layer(tmp_path: Path):
-    """NCHW flattens channel by channel; our tensor is channels last. The pool keeps the input from being laid out anew."""
+    """NCHW flattens channel by channel; our tensor is channels last. The pool keeps the input from being laid anew."""
     core = [
         op("MaxPool", "r", "p", kernel_shape=[2, 2]),
         op("QuantizeLinear", "p sx zx", "pq"),

@@ -42,7 +42,10 @@ def graph(operators: list[tuple[str, str, str]], outputs: str = "y") -> Graph:
         ([("conv", "x", "a"), ("add", "a x", "y")], ["Conv"]),
         ([("conv", "x", "a"), ("add", "x a", "y")], ["Conv"]),
         ([("conv", "x", "a"), ("conv", "x", "b"), ("add", "a b", "y")], ["Conv", "Conv"]),
-        ([("conv", "x", "a"), ("conv", "a", "b"), ("add", "a b", "c"), ("conv", "c", "d"), ("add", "c d", "y")], ["Conv"] * 3),
+        (
+            [("conv", "x", "a"), ("conv", "a", "b"), ("add", "a b", "c"), ("conv", "c", "d"), ("add", "c d", "y")],
+            ["Conv"] * 3,
+        ),
         ([("conv", "x", "a"), ("add", "a x", "b"), ("add", "b x", "y")], ["Conv", "Add"]),
         ([("conv", "x", "a"), ("add", "a a", "y")], ["Conv", "Add"]),
         ([("add", "x x", "y")], ["Add"]),

@@ -30,7 +30,7 @@ FLOAT = onnx.TensorProto.FLOAT
 )
 def test_what_passes_its_input_on_goes(node: onnx.NodeProto, tmp_path: Path):
     constants = {
-        "ratio": 0.5, "no": np.asarray(False), "same": np.asarray([1, 1, 4, 4]), "none": np.zeros(8, np.int64)
+        "ratio": 0.5, "no": np.zeros((), bool), "same": np.asarray([1, 1, 4, 4]), "none": np.zeros(8, np.int64)
     }  # fmt: skip
     graph = imported(tmp_path, [node, op("Relu", "a", "y")], {"x": (1, 1, 4, 4)}, "y", constants)
     after, (trace,) = applied(graph, RemoveIdentities())

@@ -31,8 +31,8 @@ def arch(
 def random_arch(rng: Random) -> ArchConfig:
     return arch(
         data_bytes=rng.choice([4, 8, 16, 32]),
-        burst_beats=rng.choice([2, 4, 16, 64]),
-        outstanding=rng.choice([1, 2, 4, 8, 16]),
+        burst_beats=rng.choice([2, 4, 16, 128]),
+        outstanding=rng.choice([1, 2, 4, 8, 64]),
         latency=rng.choice([1, 2, 3, rng.randint(4, 30), rng.randint(31, 200)]),
         interval=rng.choice([1, 1, 2, 3, 5]),
         fetch_depth=rng.choice([4, 8, 16, 64]),
