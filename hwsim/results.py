@@ -135,6 +135,8 @@ class LayerRun:
     model_cycles: int
     mismatched_bytes: int
     """Bytes of the layer's result that differ from the reference interpreter's."""
+    compared_bytes: int
+    """How many bytes that is out of; 0 for a layer that was not looked at."""
     counters: dict[str, int]
     """Counted by the hardware."""
     counter_differences: dict[str, int]
@@ -152,6 +154,7 @@ class LayerRun:
             "rtl_cycles": self.rtl_cycles,
             "model_cycles": self.model_cycles,
             "mismatched_bytes": self.mismatched_bytes,
+            "compared_bytes": self.compared_bytes,
             "counters": self.counters,
             "counter_differences": self.counter_differences,
         }
@@ -168,6 +171,8 @@ class Simulation:
     """Bytes that differ from the reference interpreter's: of every layer's result, and of the network's outputs."""
     compared_bytes: int
     """How many bytes that is out of."""
+    observed_agrees: bool
+    """The run whose layers' results were stored to be compared took the cycles and events of its own model."""
     layers: tuple[LayerRun, ...]
     simulator: str
     memory: str
@@ -184,6 +189,7 @@ class Simulation:
             return self.mismatched_bytes == 0
         return (
             self.rtl_cycles == self.model_cycles
+            and self.observed_agrees
             and not self.mismatched_bytes
             and all(layer.agrees for layer in self.layers)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ def infer_shapes(path: Path, model: onnx.ModelProto, constants: dict[str, NDArra
 
     """
     while True:
-        tensors = _infer(model)
+        tensors = _infer(model, constants)
         known = all(name in tensors for node in model.graph.node for name in node.output if name)
         if known or not _fold_shapes(path, model, constants, tensors):
             return tensors
@@ -84,7 +85,7 @@ def _shape_value(
     return run_node(node, arrays, opset)[0]
 
 
-def _infer(model: onnx.ModelProto) -> dict[str, Tensor]:
+def _infer(model: onnx.ModelProto, constants: Collection[str]) -> dict[str, Tensor]:
     """The type of every tensor that ONNX' own inference can tell."""
     import onnx
     from onnx import shape_inference
@@ -99,6 +100,8 @@ def _infer(model: onnx.ModelProto) -> dict[str, Tensor]:
         raise ModelError(f"shapes cannot be inferred: {first_line(error)}") from error
     found: dict[str, Tensor] = {}
     for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
+        if value.name in constants:
+            continue
         kind = value.type.tensor_type
         if not kind.HasField("shape") or not all(d.HasField("dim_value") for d in kind.shape.dim):
             continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from compiler.ir.graph import Graph, IRError, Operator, outputs_of
+from compiler.ir.error import IRError
+from compiler.ir.graph import Graph, Operator, outputs_of
 from compiler.ir.integer import Add, Concat, Conv, Host, HostArgument, IntegerOp, Pool, PoolKind, Requantize, Residual
 from compiler.ir.layout import Layout, hwc_shape
 from compiler.ir.node import Attribute, Node

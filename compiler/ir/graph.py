@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import networkx as nx
 import numpy as np
 
-from compiler.ir.integer import IntegerOp
+from compiler.ir.error import IRError
+from compiler.ir.integer import Add, Conv, IntegerOp
 from compiler.ir.node import Node
+from compiler.ir.shapes import check_shapes
 from compiler.ir.tensor import Port, Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Graph", "IRError", "Operator"]
+__all__ = ["Graph", "Operator", "outputs_of"]
 
 Operator = Node | IntegerOp
 Kind = TypeVar("Kind", bound=Operator)
-
-
-class IRError(RuntimeError):
-    """A graph that is not well formed. A fault of the compiler: a model's faults are found when it is read."""
 
 
 def outputs_of(operator: Operator) -> tuple[str, ...]:
@@ -239,8 +238,6 @@ class Graph:
             IRError: naming the operator and the tensor.
 
         """
-        from compiler.ir.shapes import check_shapes
-
         known = set(self.inputs) | set(self._constants)
         for operator in self.operators():
             for name in operator.inputs:
@@ -250,7 +247,8 @@ class Graph:
                 if name not in self._tensors:
                     raise IRError(f"{operator.name}: output {name!r} has no type")
             known.update(outputs_of(operator))
-            check_shapes(self, operator)
+            if isinstance(operator, IntegerOp):
+                check_shapes(operator, self.tensor)
         for name in _missing(self.outputs, known):
             raise IRError(f"output {name!r} has no source")
 
@@ -260,10 +258,6 @@ def _missing(names: Iterable[str], known: set[str]) -> list[str]:
 
 
 def _rewire(operator: Operator, old: str, new: str) -> Operator:
-    from dataclasses import replace
-
-    from compiler.ir.integer import Add, Conv
-
     inputs = tuple(new if name == old else name for name in operator.inputs)
     if isinstance(operator, (Add, Conv)) and operator.residual is not None and operator.residual.tensor == old:
         return replace(operator, inputs=inputs, residual=replace(operator.residual, tensor=new))

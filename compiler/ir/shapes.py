@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 
-from compiler.ir.integer import Add, Concat, Conv, Host, Pool, PoolKind
-
-if TYPE_CHECKING:
-    from compiler.ir.graph import Graph, Operator
+from compiler.ir.error import IRError
+from compiler.ir.integer import Add, Concat, Conv, IntegerOp, Pool, PoolKind
+from compiler.ir.tensor import Tensor
 
 __all__ = ["check_shapes", "conv_size", "integer_shape"]
 
@@ -19,11 +18,11 @@ def conv_size(size: int, kernel: int, stride: int, before: int, after: int, dila
     return (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def integer_shape(graph: Graph, operator: Operator) -> tuple[int, ...] | None:
+def integer_shape(operator: IntegerOp, tensor: Callable[[str], Tensor]) -> tuple[int, ...] | None:
     """The ``(height, width, channels)`` that an integer operator makes of its inputs; None for host operators."""
-    if isinstance(operator, Host) or not isinstance(operator, (Conv, Pool, Add, Concat)):
+    if not isinstance(operator, (Conv, Pool, Add, Concat)):
         return None
-    shapes = [graph.tensor(name).shape for name in operator.inputs]
+    shapes = [tensor(name).shape for name in operator.inputs]
     height, width, channels = shapes[0]
     if isinstance(operator, Add):
         return shapes[0]
@@ -43,17 +42,15 @@ def integer_shape(graph: Graph, operator: Operator) -> tuple[int, ...] | None:
     )
 
 
-def check_shapes(graph: Graph, operator: Operator) -> None:
-    """Raise :class:`compiler.ir.graph.IRError` unless an integer operator's tensors fit it and each other."""
-    from compiler.ir.graph import IRError
-
-    expected = integer_shape(graph, operator)
+def check_shapes(operator: IntegerOp, tensor: Callable[[str], Tensor]) -> None:
+    """Raise :class:`IRError` unless an integer operator's tensors fit it and each other."""
+    expected = integer_shape(operator, tensor)
     if expected is None or not isinstance(operator, (Conv, Pool, Add, Concat)):
         return
-    tensors = [graph.tensor(name) for name in (*operator.inputs, operator.output)]
-    for tensor in tensors:
-        if tensor.dtype != np.int8 or len(tensor.shape) != 3 or tensor.quant is None:
-            raise IRError(f"{operator.name}: tensor {tensor.name!r} is not a quantised [height, width, channels]")
+    tensors = [tensor(name) for name in (*operator.inputs, operator.output)]
+    for found in tensors:
+        if found.dtype != np.int8 or len(found.shape) != 3 or found.quant is None:
+            raise IRError(f"{operator.name}: tensor {found.name!r} is not a quantised [height, width, channels]")
     output = tensors[-1]
     if output.shape != expected or min(expected) < 1:
         raise IRError(f"{operator.name}: output {output.name!r} is {list(output.shape)}, not {list(expected)}")
@@ -70,8 +67,6 @@ def check_shapes(graph: Graph, operator: Operator) -> None:
 
 
 def _check_conv(conv: Conv, channels: int) -> None:
-    from compiler.ir.graph import IRError
-
     filters = conv.weights.shape[3]
     if conv.weights.shape[2] * conv.groups != channels or filters % conv.groups:
         raise IRError(f"{conv.name}: weights {list(conv.weights.shape)} do not fit {channels} channels")

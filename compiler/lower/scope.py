@@ -98,8 +98,9 @@ class Scope:
 
         Raises:
             ModelError: if ``shape``, which the model says, is not what the operator makes of its inputs.
+
         """
-        made = integer_shape(self.target, operator)
+        made = integer_shape(operator, self.target.tensor)
         if made is not None and (made != shape or min(made) < 1):
             raise ModelError(f"its window does not fit: it would make {list(made)} of its input, not {list(shape)}")
         dtype = INT8 if quant is not None else FLOAT

@@ -1,0 +1,287 @@
+"""The two questions that the command line asks, as functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from compiler.interpreter import interpret
+from compiler.ir.integer import Host
+from compiler.mapping.compile import compile_graph
+from hwsim.cycles import ProgramCycles, layer_cycles, program_cycles
+from hwsim.errors import InputError
+from hwsim.execute import Execution, Work, execute
+from hwsim.network import Network, load_network
+from hwsim.progress import SILENT
+from hwsim.results import Estimate, LayerEstimate, LayerRun, Simulation
+from rtl.config import ArchConfig, load_arch
+from rtl.counters import COUNTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from compiler.ir.graph import Graph
+    from compiler.program.program import Program
+    from hwsim.progress import Reporter
+    from hwsim.simulation.harness import MemoryKind
+
+__all__ = ["estimate", "estimate_program", "random_inputs", "simulate", "simulate_network"]
+
+_BUSY_SHARE = 0.5
+"""A layer is bound by what is busy for at least this share of its cycles; else by filling and draining."""
+
+
+def estimate(
+    model: str,
+    arch: str | Path | ArchConfig,
+    *,
+    calibration: NDArray | Literal["random"] | None = None,
+    reporter: Reporter = SILENT,
+) -> Estimate:
+    """Cycles and events of every layer of ``model`` on ``arch``, by the cycle model.
+
+    Raises:
+        ConfigError, ModelError, WorkloadError: one line that names the culprit.
+    """
+    config = _config(arch)
+    reporter.stage(f"reading {model}")
+    network = load_network(model, calibration)
+    reporter.stage("mapping")
+    program = compile_graph(network.graph, config)
+    return estimate_program(network, program, config, program_cycles(program, config))
+
+
+def estimate_program(network: Network, program: Program, config: ArchConfig, cycles: ProgramCycles) -> Estimate:
+    """The cycle model's figures of a program, by layer."""
+    counters = cycles.counters
+    layers = []
+    for index, layer in enumerate(program.layers):
+        counts = {counter.name: int(counters[index, i]) for i, counter in enumerate(COUNTERS)}
+        spent = int(cycles.layers[index])
+        layers.append(
+            LayerEstimate(
+                name=layer.name,
+                op=layer.op,
+                engine="dense",
+                macs=layer.macs,
+                effective_macs=layer.macs,
+                cycles=spent,
+                dram_read_bytes=counts["dram_read_bytes"],
+                dram_write_bytes=counts["dram_write_bytes"],
+                utilization=layer.macs / (spent * config.macs_per_cycle) if spent else 0.0,
+                bound=_bound(counts, spent, config),
+                counters=counts,
+            )
+        )
+    hosts = tuple(f"{op.name} ({op.op_type})" for op in network.graph.operators() if isinstance(op, Host))
+    return Estimate(
+        model=network.name,
+        arch=config.name,
+        clock_mhz=config.clock_mhz,
+        macs_per_cycle=config.macs_per_cycle,
+        fidelity="cycle",
+        cycles=cycles.cycles,
+        layers=tuple(layers),
+        host_operators=hosts,
+    )
+
+
+def _bound(counts: dict[str, int], cycles: int, config: ArchConfig) -> str:
+    """What the layer's time goes to."""
+    busy = {
+        "compute": counts["stream_cycles"],
+        "dram_read": counts["dram_read_beats"] * config.dram.beat_interval,
+        "dram_write": counts["dram_write_beats"] * config.dram.beat_interval,
+        "post": -(-counts["requantized"] // config.dense.cols),
+    }
+    name, most = max(busy.items(), key=lambda item: item[1])
+    return name if most >= _BUSY_SHARE * cycles else "fill_drain"
+
+
+def simulate(
+    model: str,
+    arch: str | Path | ArchConfig,
+    *,
+    inputs: NDArray | Mapping[str, NDArray] | None = None,
+    layers: Sequence[str] | None = None,
+    simulator: str = "verilator",
+    memory: MemoryKind = "dram",
+    waves: Path | None = None,
+    seed: int = 0,
+    calibration: NDArray | Literal["random"] | None = None,
+    reporter: Reporter = SILENT,
+) -> Simulation:
+    """Run ``model`` on the RTL of ``arch``; hold its bytes against the reference interpreter, its cycles against the model.
+
+    The network runs twice: as it would, for the cycles, and once more with every layer's result (or those of
+    ``layers``) stored to DRAM, to compare their bytes one by one. Each run is held to the model's cycles of its own.
+
+    Args:
+        inputs: the model's input (or inputs, by name); random by ``seed`` without it.
+        layers: names, numbers or ranges (``2-5``) of the layers whose bytes are compared; all without it.
+
+    Raises:
+        ConfigError, ModelError, WorkloadError, InputError: one line that names the culprit.
+        SimulationError, ToolError: the simulator failed or is missing.
+    """
+    config = _config(arch)
+    reporter.stage(f"reading {model}")
+    network = load_network(model, calibration)
+    given = _admit(network.graph, inputs) if inputs is not None else random_inputs(network.graph, seed)
+    return simulate_network(
+        network, config, given, layers=layers, simulator=simulator, memory=memory, waves=waves, seed=seed,
+        reporter=reporter,
+    )  # fmt: skip
+
+
+def simulate_network(
+    network: Network,
+    config: ArchConfig,
+    inputs: dict[str, NDArray],
+    *,
+    layers: Sequence[str] | None = None,
+    simulator: str = "verilator",
+    memory: MemoryKind = "dram",
+    waves: Path | None = None,
+    seed: int = 0,
+    reporter: Reporter = SILENT,
+) -> Simulation:
+    """As :func:`simulate`, of a network that is loaded, on inputs by tensor."""
+    reporter.stage("mapping")
+    graph = network.graph
+    program = compile_graph(graph, config)
+    chosen = _chosen(program, layers)
+    observed = compile_graph(graph, config, observe={program.layers[i].target for i in chosen})
+    cycles, observed_cycles = program_cycles(program, config), program_cycles(observed, config)
+    reporter.stage("reference interpreter")
+    reference = interpret(graph, inputs)
+
+    reporter.stage("building the simulator")
+    limit = 1000 + 4 * max(cycles.cycles, observed_cycles.cycles) if memory == "dram" else 1 << 32
+    works = [Work(program, {t: reference[t] for t in graph.inputs}), Work(observed, {t: reference[t] for t in graph.inputs})]
+    plain, seen = execute(
+        works, graph, config, simulator=simulator, memory=memory, waves=waves, seed=seed, max_cycles=limit,
+        reporter=reporter,
+    )  # fmt: skip
+    estimated = estimate_program(network, program, config, cycles)
+    compared = [(seen, program.layers[i].target, program.layers[i].channels) for i in chosen]
+    compared += [(plain, t, (0, reference[t].shape[-1])) for t in graph.outputs]
+    differences = [_differing(run, reference, tensor, channels) for run, tensor, channels in compared]
+    layer_runs = _layer_runs(estimated, plain, cycles, dict(zip(chosen, differences, strict=False)))
+    observed_same = memory != "dram" or _same(seen, observed_cycles)
+    return Simulation(
+        estimate=estimated,
+        rtl_cycles=plain.cycles,
+        model_cycles=cycles.cycles,
+        mismatched_bytes=sum(d for d, _ in differences),
+        compared_bytes=sum(n for _, n in differences),
+        observed_agrees=observed_same,
+        layers=tuple(layer_runs),
+        simulator=simulator,
+        memory=memory,
+        seed=seed,
+        wall_s=sum(run.wall_s for run in plain.runs),
+        build_s=plain.runs[0].build_s if plain.runs else 0.0,
+    )
+
+
+def _same(run: Execution, model: ProgramCycles) -> bool:
+    return run.cycles == model.cycles and np.array_equal(run.counters, model.counters)
+
+
+def _layer_runs(
+    estimated: Estimate, run: Execution, model: ProgramCycles, differing: dict[int, tuple[int, int]]
+) -> list[LayerRun]:
+    measured = np.zeros(len(estimated.layers), np.int64)
+    for segment in run.runs:
+        measured += layer_cycles(segment.last_retire, segment.cycles)
+    counters, expected = run.counters, model.counters
+    runs = []
+    for index, layer in enumerate(estimated.layers):
+        apart = counters[index] - expected[index]
+        runs.append(
+            LayerRun(
+                estimate=layer,
+                rtl_cycles=int(measured[index]),
+                model_cycles=int(model.layers[index]),
+                mismatched_bytes=differing.get(index, (0, 0))[0],
+                compared_bytes=differing.get(index, (0, 0))[1],
+                counters={c.name: int(counters[index, i]) for i, c in enumerate(COUNTERS)},
+                counter_differences={COUNTERS[i].name: int(apart[i]) for i in np.flatnonzero(apart)},
+            )
+        )
+    return runs
+
+
+def _differing(
+    run: Execution, reference: dict[str, NDArray], tensor: str, channels: tuple[int, int]
+) -> tuple[int, int]:
+    """Bytes of a tensor (some of its channels) that differ, and how many there are."""
+    part = slice(*channels)
+    got, want = run.values[tensor][..., part], reference[tensor][..., part]
+    if want.dtype != np.int8:
+        # A host operator's result: float32, the same where its int8 operands are.
+        return int(np.count_nonzero(np.ascontiguousarray(got) != want)) * want.itemsize, want.nbytes
+    return int(np.count_nonzero(got != want)), want.size
+
+
+def _chosen(program: Program, layers: Sequence[str] | None) -> list[int]:
+    """Indices of the layers that the user names.
+
+    Raises:
+        InputError: no such layer.
+    """
+    if layers is None:
+        return list(range(len(program.layers)))
+    names = [layer.name for layer in program.layers]
+    chosen: set[int] = set()
+    for item in layers:
+        first, _, last = item.partition("-")
+        if item in names:
+            chosen.add(names.index(item))
+        elif first.isdecimal() and (not last or last.isdecimal()) and int(last or first) < len(names):
+            chosen |= set(range(int(first), int(last or first) + 1))
+        else:
+            raise InputError(f"--layers: no layer {item!r}; this network has 0-{len(names) - 1}, such as {names[0]!r}")
+    return sorted(chosen)
+
+
+def _config(arch: str | Path | ArchConfig) -> ArchConfig:
+    return arch if isinstance(arch, ArchConfig) else load_arch(arch)
+
+
+def random_inputs(graph: Graph, seed: int) -> dict[str, NDArray]:
+    """Random int8 values for every input of a graph, by port."""
+    rng = np.random.default_rng(seed)
+    return {
+        port.name: rng.integers(-128, 128, graph.tensor(port.tensor).shape).astype(np.int8)
+        for port in graph.input_ports
+    }
+
+
+def _admit(graph: Graph, inputs: NDArray | Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """The user's arrays, by port.
+
+    Raises:
+        InputError: names or shapes that are not the model's.
+    """
+    ports = {port.name: port for port in graph.input_ports}
+    if isinstance(inputs, np.ndarray):
+        if len(ports) != 1:
+            raise InputError(f"the model has {len(ports)} inputs ({', '.join(ports)}); give them by name")
+        inputs = {next(iter(ports)): inputs}
+    if set(inputs) != set(ports):
+        raise InputError(f"the model's inputs are {', '.join(ports)}, not {', '.join(inputs)}")
+    admitted = {}
+    for name, array in inputs.items():
+        size = graph.tensor(ports[name].tensor).size
+        if array.size != size:
+            raise InputError(f"input {name!r} takes {list(ports[name].shape)}, not {list(array.shape)}")
+        if array.dtype.kind not in "iuf":
+            raise InputError(f"input {name!r} takes numbers, not {array.dtype}")
+        admitted[name] = array
+    return admitted

@@ -1,0 +1,44 @@
+"""What ``MODEL`` stands for: a file or a workload, read, quantised and ready to be mapped."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from compiler.frontend.load import is_quantised, load
+from workloads.registry import Workload, resolve
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from compiler.ir.graph import Graph
+
+__all__ = ["Network", "load_network"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A quantised network and where it came from."""
+
+    name: str
+    graph: Graph
+    workload: Workload
+
+
+def load_network(model: str, calibration: NDArray | Literal["random"] | None = None) -> Network:
+    """The network called ``model``.
+
+    A float model is quantised with ``calibration``, or with the data that its workload brings.
+
+    Raises:
+        ModelError: the file is malformed, or float without calibration.
+        WorkloadError: no such workload.
+    """
+    workload = resolve(model)
+    with tempfile.TemporaryDirectory(prefix="hwsim-") as folder:
+        path = workload.file(Path(folder))
+        if calibration is None and workload.calibration is not None and not is_quantised(path):
+            calibration = workload.calibration()
+        return Network(workload.name, load(path, calibration=calibration), workload)
