@@ -29,6 +29,7 @@ def interpret(graph: Graph, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]
 
     Raises:
         ValueError: if an input is missing, unknown, or of another shape.
+        ModelError: if an operator of the host cannot be run.
 
     """
     values = bind_inputs(graph, inputs)
@@ -112,6 +113,10 @@ def _host(graph: Graph, operator: Host, values: Mapping[str, NDArray]) -> NDArra
     result = np.asarray(run_node(operator.node, arrays, graph.opset)[operator.result])
     (name,) = outputs_of(operator)
     tensor = graph.tensor(name)
+    if result.size != tensor.size:
+        raise ModelError(
+            f"node {operator.name!r} ({operator.op_type}): gives {list(result.shape)}, not {list(tensor.shape)}"
+        )
     if tensor.quant is None or operator.layout is None:
         return result.reshape(tensor.shape).astype(tensor.dtype)
     return operator.layout.scatter(tensor.quant.quantize(result), tensor.shape)

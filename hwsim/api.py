@@ -9,12 +9,13 @@ import numpy as np
 from compiler.interpreter import interpret
 from compiler.ir.integer import Host
 from compiler.mapping.compile import compile_graph
-from hwsim.cycles import ProgramCycles, layer_cycles, program_cycles
+from hwsim.comparison import differing_bytes, layer_runs, same_timing
+from hwsim.cycles import ProgramCycles, program_cycles
 from hwsim.errors import InputError
-from hwsim.execute import Execution, Work, execute
+from hwsim.execute import Work, execute
 from hwsim.network import Network, load_network
 from hwsim.progress import SILENT
-from hwsim.results import Estimate, LayerEstimate, LayerRun, Simulation
+from hwsim.results import Estimate, LayerEstimate, Simulation
 from rtl.config import ArchConfig, load_arch
 from rtl.counters import COUNTERS
 
@@ -170,9 +171,9 @@ def simulate_network(
     estimated = estimate_program(network, program, config, cycles)
     compared = [(seen, program.layers[i].target, program.layers[i].channels) for i in chosen]
     compared += [(plain, t, (0, reference[t].shape[-1])) for t in graph.outputs]
-    differences = [_differing(run, reference, tensor, channels) for run, tensor, channels in compared]
-    layer_runs = _layer_runs(estimated, plain, cycles, dict(zip(chosen, differences, strict=False)))
-    observed_same = memory != "dram" or _same(seen, observed_cycles)
+    differences = [differing_bytes(run, reference, tensor, channels) for run, tensor, channels in compared]
+    runs = layer_runs(estimated, plain, cycles, dict(zip(chosen, differences, strict=False)))
+    observed_same = memory != "dram" or same_timing(seen, observed_cycles)
     return Simulation(
         estimate=estimated,
         rtl_cycles=plain.cycles,
@@ -180,53 +181,13 @@ def simulate_network(
         mismatched_bytes=sum(d for d, _ in differences),
         compared_bytes=sum(n for _, n in differences),
         observed_agrees=observed_same,
-        layers=tuple(layer_runs),
+        layers=tuple(runs),
         simulator=simulator,
         memory=memory,
         seed=seed,
         wall_s=sum(run.wall_s for run in plain.runs),
         build_s=plain.runs[0].build_s if plain.runs else 0.0,
     )
-
-
-def _same(run: Execution, model: ProgramCycles) -> bool:
-    return run.cycles == model.cycles and np.array_equal(run.counters, model.counters)
-
-
-def _layer_runs(
-    estimated: Estimate, run: Execution, model: ProgramCycles, differing: dict[int, tuple[int, int]]
-) -> list[LayerRun]:
-    measured = np.zeros(len(estimated.layers), np.int64)
-    for segment in run.runs:
-        measured += layer_cycles(segment.last_retire, segment.cycles)
-    counters, expected = run.counters, model.counters
-    runs = []
-    for index, layer in enumerate(estimated.layers):
-        apart = counters[index] - expected[index]
-        runs.append(
-            LayerRun(
-                estimate=layer,
-                rtl_cycles=int(measured[index]),
-                model_cycles=int(model.layers[index]),
-                mismatched_bytes=differing.get(index, (0, 0))[0],
-                compared_bytes=differing.get(index, (0, 0))[1],
-                counters={c.name: int(counters[index, i]) for i, c in enumerate(COUNTERS)},
-                counter_differences={COUNTERS[i].name: int(apart[i]) for i in np.flatnonzero(apart)},
-            )
-        )
-    return runs
-
-
-def _differing(
-    run: Execution, reference: dict[str, NDArray], tensor: str, channels: tuple[int, int]
-) -> tuple[int, int]:
-    """Bytes of a tensor (some of its channels) that differ, and how many there are."""
-    part = slice(*channels)
-    got, want = run.values[tensor][..., part], reference[tensor][..., part]
-    if want.dtype != np.int8:
-        # A host operator's result: float32, the same where its int8 operands are.
-        return int(np.count_nonzero(np.ascontiguousarray(got) != want)) * want.itemsize, want.nbytes
-    return int(np.count_nonzero(got != want)), want.size
 
 
 def _chosen(program: Program, layers: Sequence[str] | None) -> list[int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from compiler.frontend.load import is_quantised, load
+from compiler.frontend.load import load
 from workloads.registry import Workload, resolve
 
 if TYPE_CHECKING:
@@ -39,6 +39,6 @@ def load_network(model: str, calibration: NDArray | Literal["random"] | None = N
     workload = resolve(model)
     with tempfile.TemporaryDirectory(prefix="hwsim-") as folder:
         path = workload.file(Path(folder))
-        if calibration is None and workload.calibration is not None and not is_quantised(path):
+        if calibration is None and workload.calibration is not None:
             calibration = workload.calibration()
         return Network(workload.name, load(path, calibration=calibration), workload)

@@ -29,6 +29,7 @@ __all__ = [
     "DenseConfig",
     "DramConfig",
     "MemoryConfig",
+    "TechnologyConfig",
     "load_arch",
     "preset_names",
 ]
@@ -110,6 +111,17 @@ class ControlConfig(_Part):
     """Layers that the event counters tell apart."""
 
 
+class TechnologyConfig(_Part):
+    """What the energy model prices by. It does not change the RTL."""
+
+    table: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")] = "horowitz-45nm"
+    """A table of ``hwsim/energy/tables``."""
+    dram: Literal["lpddr4", "ddr4", "hbm2"] | None = None
+    """Kind of memory behind the bus; the table's own without it."""
+    voltage_v: Annotated[float, Field(gt=0, le=5)] | None = None
+    """Supply; the table's own without it. ``clock_mhz`` is at the table's own, and goes with the supply."""
+
+
 class ArchConfig(_Part):
     """One accelerator. See ``docs/architecture.md`` for what each part does."""
 
@@ -120,6 +132,7 @@ class ArchConfig(_Part):
     bus: BusConfig = BusConfig()
     dram: DramConfig = DramConfig()
     control: ControlConfig = ControlConfig()
+    technology: TechnologyConfig = TechnologyConfig()
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -170,11 +183,11 @@ class ArchConfig(_Part):
     @cached_property
     def rtl_hash(self) -> str:
         """16 hex digits that name the hardware: equal for configurations that give the same Verilog."""
-        hardware = self.model_dump_json(exclude={"name", "clock_mhz", "dram"})
+        hardware = self.model_dump_json(exclude={"name", "clock_mhz", "dram", "technology"})
         return hashlib.sha256(hardware.encode()).hexdigest()[:16]
 
     def __hash__(self) -> int:
-        return hash((self.rtl_hash, self.name, self.clock_mhz, self.dram))
+        return hash((self.rtl_hash, self.name, self.clock_mhz, self.dram, self.technology))
 
 
 def preset_names() -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from compiler.errors import ModelError
 from compiler.frontend.attributes import attribute_value
+from compiler.frontend.operands import check_operands
 from compiler.frontend.qlinear import expand_qlinear
 from compiler.frontend.read import name_of, opset_of, read_model
 from compiler.frontend.shapes import infer_shapes
@@ -36,6 +37,7 @@ def import_model(path: str | os.PathLike[str]) -> Graph:
     path = Path(path)
     try:
         graph = _build(path)
+        check_operands(graph)
     except ModelError as error:
         message = str(error)
         raise ModelError(message if message.startswith(str(path)) else f"{path}: {message}") from error

@@ -124,9 +124,6 @@ def _view(scope: Scope, node: Node) -> bool:
     value, shape = scope.value(node.input(0)), scope.source.tensor(node.output).shape
     if not isinstance(value, (Activation, Pending, Weights)):
         return False
-    if scope.source.tensor(node.input(0)).size != scope.source.tensor(node.output).size:
-        sizes = f"{list(scope.source.tensor(node.input(0)).shape)} to {list(shape)}"
-        raise ModelError(f"node {node.name!r} ({node.op_type}): the number of elements changes, {sizes}")
     if isinstance(value, Weights):
         scope.values[node.output] = _view_weights(node, value, shape)
         return True

@@ -82,6 +82,6 @@ def _per_channel(value: NDArray | None, shape: tuple[int, ...], axis: int) -> ND
     if value is None or not shape or value.ndim > len(shape):
         return None
     value = value.reshape((1,) * (len(shape) - value.ndim) + value.shape).astype(np.float64)
-    if any(n > 1 for a, n in enumerate(value.shape) if a != axis):
+    if value.size not in (1, shape[axis]) or any(n > 1 for a, n in enumerate(value.shape) if a != axis):
         return None
     return np.broadcast_to(value.reshape(-1), (shape[axis],)).copy()

@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.25
 DRAIN_LOOKS = 10_000
 
 
-class NoEnd(RuntimeError):
+class NoEndError(RuntimeError):
     """The accelerator neither finished nor raised a fault."""
 
 
@@ -91,26 +91,26 @@ async def drained(dut: Any, registers: Registers) -> None:
     """Wait for the bus transactions that a fault left open.
 
     Raises:
-        NoEnd: they stay open.
+        NoEndError: they stay open.
     """
     for _ in range(DRAIN_LOOKS):
         if not (await registers.fields("status"))["busy"]:
             return
         await ClockCycles(dut.clk, 16)
-    raise NoEnd("the accelerator raised its interrupt, but stays busy")
+    raise NoEndError("the accelerator raised its interrupt, but stays busy")
 
 
 async def interrupt(dut: Any, max_cycles: int, progress: Path, *, free_run: bool) -> None:
     """Wait for ``irq``.
 
     Raises:
-        NoEnd: it did not come within ``max_cycles``.
+        NoEndError: it did not come within ``max_cycles``.
     """
     passed, look = 0, FIRST_LOOK_CYCLES
     dut.free_run.value = free_run
     while not dut.irq.value:
         if passed >= max_cycles:
-            raise NoEnd(f"no interrupt within {max_cycles} cycles: the accelerator hangs, or max_cycles is too low")
+            raise NoEndError(f"no interrupt within {max_cycles} cycles: the accelerator hangs, or max_cycles is too low")
         step = min(look, max_cycles - passed)
         began = time.perf_counter()
         await First(RisingEdge(dut.irq), Timer(step * CLOCK_NS, unit="ns"))

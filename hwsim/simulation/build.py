@@ -70,8 +70,8 @@ class Design:
     """What to compile."""
 
     top: str
-    verilog: tuple[str, ...]
-    """Text of the sources."""
+    verilog: dict[str, str]
+    """Text of the sources by file name: ``.v`` is Verilog-2005, ``.sv`` SystemVerilog."""
     parameters: dict[str, int] = field(default_factory=dict)
     """Of the top module."""
     defines: tuple[str, ...] = ()
@@ -151,7 +151,7 @@ def _recipe(design: Design, simulator: SimulatorName, waves: Waves | None) -> st
         *COMPILER_FLAGS,
         MAIN.read_text(),
         _control_file(design),
-        *design.verilog,
+        *(part for source in design.verilog.items() for part in source),
     ]
     return "\0".join(map(str, parts))
 
@@ -161,7 +161,7 @@ def _make(design: Design, simulator: SimulatorName, waves: Waves | None, folder:
     # We hold the lock: whoever began this is gone.
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    for name, text in zip(_source_names(design), design.verilog, strict=True):
+    for name, text in design.verilog.items():
         (partial / name).write_text(text)
     (partial / "public.vlt").write_text(_control_file(design))
     log = folder.with_suffix(".log")
@@ -212,17 +212,15 @@ def _keep_runtime(waves: Waves | None, partial: Path) -> None:
     shutil.rmtree(mine, ignore_errors=True)
 
 
-def _source_names(design: Design) -> list[str]:
-    return [f"source_{index}.v" for index in range(len(design.verilog))]
-
-
 def _command(design: Design, simulator: SimulatorName, waves: Waves | None, folder: Path) -> list[str]:
     tool = str(find_simulator(simulator).path)
-    names = [str(folder / name) for name in _source_names(design)]
+    names = [str(folder / name) for name in design.verilog]
     defines = [f"-D{name}" for name in design.defines]
     if simulator == "icarus":
         parameters = [f"-P{design.top}.{name}={value}" for name, value in design.parameters.items()]
-        return [tool, "-g2012", "-s", design.top, "-o", str(folder / "sim.vvp"), *defines, *parameters, *names]
+        # As SystemVerilog it would initialise variables before any process waits, and those of Yosys' combinational
+        # processes that read nothing but state would never run.
+        return [tool, "-g2005", "-s", design.top, "-o", str(folder / "sim.vvp"), *defines, *parameters, *names]
     # Late: finding cocotb's libraries imports cocotb.
     import cocotb_tools.config
 

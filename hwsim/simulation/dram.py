@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from hwsim.errors import SimulationError
 
@@ -13,6 +16,8 @@ __all__ = ["DUMP_FILE", "IMAGE_FILE", "Range", "read_words", "write_words"]
 
 IMAGE_FILE = "memory.hex"
 DUMP_FILE = "dump.hex"
+
+_NOT_WORDS = re.compile(r"^(?:@([0-9a-fA-F]+)|//.*)\s*$", re.MULTILINE)
 
 Range = tuple[int, int]
 """Byte address and number of bytes."""
@@ -34,15 +39,16 @@ def read_words(path: Path, word_bytes: int, first: int) -> bytes:
     Raises:
         SimulationError: it holds something else than words in order.
     """
-    # Icarus writes addresses as comments, Verilator as directives.
-    words = []
-    for line in path.read_text().splitlines():
-        if line.startswith("@"):
-            if int(line[1:], 16) != first + len(words):
-                raise SimulationError(f"{path}: words out of order at {line}")
-        elif line and not line.startswith("//"):
-            words.append(line.strip())
-    try:
-        return bytes.fromhex("".join(reversed(words)))[::-1]
-    except ValueError as error:
-        raise SimulationError(f"{path}: undefined bits in the memory ({error})") from error
+    # Icarus writes addresses as comments, Verilator as directives. All else is hexadecimal, which Python reads in bulk.
+    data = bytearray()
+    start, *rest = _NOT_WORDS.split(path.read_text())
+    for address, words in [(None, start), *zip(rest[::2], rest[1::2], strict=True)]:
+        if address is not None and int(address, 16) * word_bytes != first * word_bytes + len(data):
+            raise SimulationError(f"{path}: words out of order at @{address}")
+        try:
+            data += bytes.fromhex(words)
+        except ValueError as error:
+            raise SimulationError(f"{path}: undefined bits in the memory ({error})") from error
+    # A word is written highest byte first.
+    table = np.frombuffer(data, np.uint8).reshape(-1, word_bytes)
+    return table[:, ::-1].tobytes()

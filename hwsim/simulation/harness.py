@@ -29,20 +29,19 @@ _PORTS = ("clk", "rst", "free_run", "dump", "irq", *_REGISTER_PORTS)
 
 def harness(verilog: str, *, data_bytes: int, memory: MemoryKind, memory_bytes: int) -> Design:
     """The accelerator ``verilog`` with a memory of at least ``memory_bytes``."""
-    own = [(_FOLDER / "harness.v").read_text()]
+    sources = {"accelerator.v": verilog, "harness.sv": (_FOLDER / "harness.sv").read_text()}
     if memory == "axiram":
         return Design(
             top="harness",
-            verilog=(verilog, *own),
+            verilog=sources,
             parameters={"DATA_BYTES": data_bytes},
             defines=("AXIRAM",),
             public=(*_PORTS, *_axi_signals()),
         )
     size = max(MIN_MEMORY_BYTES, 1 << (memory_bytes - 1).bit_length())
-    own.append((_FOLDER / "dram.v").read_text())
     return Design(
         top="harness",
-        verilog=(verilog, *own),
+        verilog=sources | {"dram.v": (_FOLDER / "dram.v").read_text()},
         parameters={"DATA_BYTES": data_bytes, "DRAM_WORDS": size // data_bytes},
         public=_PORTS,
     )

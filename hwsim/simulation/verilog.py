@@ -16,7 +16,12 @@ from hwsim.simulation.build import cache_errors, cache_folder
 if TYPE_CHECKING:
     from rtl.config import ArchConfig
 
-__all__ = ["accelerator_verilog"]
+__all__ = ["accelerator_verilog", "verilog_file"]
+
+
+def verilog_file(config: ArchConfig) -> Path:
+    """Where :func:`accelerator_verilog` keeps the text of ``config``."""
+    return cache_folder() / f"{config.rtl_hash}-{_sources_hash()}.v"
 
 
 def accelerator_verilog(config: ArchConfig) -> str:
@@ -27,14 +32,14 @@ def accelerator_verilog(config: ArchConfig) -> str:
     Raises:
         ToolError: the cache cannot be written.
     """
-    cache = cache_folder()
-    path = cache / f"{config.rtl_hash}-{_sources_hash()}.v"
+    path = verilog_file(config)
     if path.exists():
         return path.read_text()
     # Late: Amaranth takes half a second, and nothing else here needs it.
     from rtl.verilog import to_verilog
 
     text = to_verilog(config)
+    cache = path.parent
     with cache_errors(cache):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=cache, suffix=".partial", delete=False) as file:

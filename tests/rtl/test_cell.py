@@ -207,15 +207,3 @@ def test_verilog_does_what_the_python_simulator_does(tmp_path: Path):
     # The memory's read register starts as X.
     got = [tuple(int(word, 16) for word in line.split()) for line in lines.splitlines()[1:]]
     assert got == python_outputs(inputs)[1:]
-
-
-def test_a_memory_of_zeros_takes_one_loop():
-    text = emit(Top(), "top")
-    assert "memory[1] =" not in text
-    assert "for (row_of_memory = 0; row_of_memory < 16; row_of_memory = row_of_memory + 1)" in text
-
-
-def test_no_process_waits_for_nothing():
-    text = emit(Top(), "top")
-    assert re.search(r"initial\n    mark\[7:4\] = 4'h9;", text)
-    assert not re.search(r"always @\*\n    mark\[7:4\] = 4'h9;", text)

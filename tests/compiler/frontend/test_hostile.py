@@ -224,6 +224,34 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
         built([op("Conv", "x w", "y")], {"x": (1, 5, 8, 8)}, "y", WEIGHTS),
         r": .*",
     ),
+    "a batch": (
+        built([op("Conv", "x w", "y")], {"x": (8, 3, 8, 8)}, "y", WEIGHTS),
+        r": node 'y' \(Conv\): its batch is 8, and one image at a time is compiled; export with a batch of 1",
+    ),
+    "groups do not fit": (
+        built([op("Conv", "x w", "y", group=3)], CONV, "y", WEIGHTS),
+        r": node 'y' \(Conv\): weights \[4, 3, 3, 3\] in 3 groups do not fit the input \[1, 3, 8, 8\]$",
+    ),
+    "bias does not fit": (
+        built([op("Conv", "x w b", "y")], CONV, "y", {**WEIGHTS, "b": rand(9)}),
+        r": node 'y' \(Conv\): its bias \[9\] does not fit 4 filters$",
+    ),
+    "pads larger than a pool": (
+        built([op("AveragePool", "x", "y", kernel_shape=[2, 2], pads=[9, 9, 9, 9])], CONV, "y"),
+        r": node 'y' \(AveragePool\): its pads \[9, 9, 9, 9\] are not smaller than its kernel \[2, 2\]$",
+    ),
+    "stride of zero": (
+        built([op("MaxPool", "x", "y", kernel_shape=[2, 2], strides=[0, 1])], CONV, "y"),
+        r": (node 'y' \(MaxPool\): strides \[0, 1\] do not fit|shapes cannot be inferred|tensor 'y')",
+    ),
+    "batch norm does not fit": (
+        built([op("BatchNormalization", "x g g g g", "y")], CONV, "y", {"g": rand(5)}),
+        r": (node 'y' \(BatchNormalization\): its parameters \[5\] do not fit 3 channels$|shapes cannot)",
+    ),
+    "reshape to another size": (
+        built([op("Reshape", "x s", "y")], CONV, "y", {"s": np.array([9985, 784])}),
+        r": node 'y' \(Reshape\): the number of elements changes, \[1, 3, 8, 8\] to \[9985, 784\]$",
+    ),
     "NaN weights": (bad_weights(float("nan")), r": initializer 'w' has NaN or infinite values"),
     "infinite weights": (bad_weights(float("inf")), r": initializer 'w' has NaN or infinite values"),
     "external data outside": (external("../../secret.bin"), r": initializer 'w': its external data '\.\./\.\./secret"),

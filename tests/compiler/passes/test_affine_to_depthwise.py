@@ -21,11 +21,12 @@ def test_scaling_of_an_image_is_a_depthwise_convolution(kind: str, tmp_path: Pat
     ("node", "shape"),
     [
         (op("Mul", "x map", "y"), (1, 4, 6, 6)),
+        (op("Mul", "x c", "y"), (1, 1, 6, 6)),
         (op("Mul", "x x", "y"), (1, 4, 6, 6)),
         (op("Mul", "x row", "y"), (3, 4)),
         (op("Div", "c x", "y"), (1, 4, 6, 6)),
     ],
-    ids=["not per channel", "two activations", "no image", "reciprocal"],
+    ids=["not per channel", "more channels than it has", "two activations", "no image", "reciprocal"],
 )
 def test_anything_else_stays(node: object, shape: tuple[int, ...], tmp_path: Path):
     _, (trace,) = applied(imported(tmp_path, [node], {"x": shape}, "y", CONSTANTS), AffineToDepthwise())

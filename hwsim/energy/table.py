@@ -1,0 +1,139 @@
+"""Technology tables: what an event costs in a process, each figure with its source, as YAML beside this file."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from importlib import resources
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from hwsim.energy.curves import Curve, Figure, Part, Source, Value
+from hwsim.errors import InputError
+from rtl.strict_yaml import parse_yaml
+
+__all__ = ["DEFAULT_TABLE", "Dram", "Logic", "Register", "Sram", "Table", "drams", "load_table", "table_names"]
+
+DEFAULT_TABLE = "horowitz-45nm"
+
+_DRAMS = "dram"
+
+
+class Register(Part):
+    """Flip-flops, a bit."""
+
+    write_pj_per_bit: Figure
+    """Written where the bit is used."""
+    hop_pj_per_bit: Figure
+    """Written by a neighbouring PE, wire included."""
+    clock_pj_per_bit: Figure
+    """Every cycle, whether written or not."""
+
+
+class Sram(Part):
+    """Memory macros with one read and one write port; a write costs what a read does."""
+
+    per: Literal["bank", "scratchpad"]
+    """What ``read``'s capacity is of: the macro itself, or the whole buffer around it."""
+    word_bits: Annotated[int, Field(ge=1)]
+    read: Curve
+    """KiB to pJ, for an access of ``word_bits``."""
+    fixed_fraction: Figure
+    """Of an access of ``word_bits``: the share that does not shrink with the word; 0..1."""
+    leakage_mw: Curve | None = None
+    """KiB to mW."""
+    area_um2: Curve | None = None
+    """KiB to µm²."""
+
+    def access_pj(self, kib: float, bits: int) -> float:
+        """One access of ``bits`` bits: ``read(kib) * (fixed + (1 - fixed) * bits / word_bits)``."""
+        fixed = self.fixed_fraction.value
+        return self.read(kib) * (fixed + (1 - fixed) * bits / self.word_bits)
+
+
+class Logic(Part):
+    """Area and leakage of arithmetic and registers."""
+
+    multiply_um2: Curve
+    add_um2: Curve
+    register_um2: Figure
+    leakage_mw_per_um2: Figure
+
+
+class Dram(Part):
+    """A kind of memory outside the chip."""
+
+    pj: Value
+    bits: Annotated[int, Field(ge=1)]
+    source: Source
+    range_pj: list[float] | None = None
+    """Where the source gives a range; ``pj`` is inside."""
+
+    @property
+    def pj_per_bit(self) -> float:
+        """Either way."""
+        return self.pj / self.bits
+
+
+class Table(Part):
+    """One technology."""
+
+    name: str
+    title: str
+    unit: Literal["pJ", "MAC"]
+    """Of every figure called pJ. ``MAC``: relative to one multiply-accumulate, so neither power nor TOPS/W exist."""
+    multiply: Curve
+    """Bits of both operands to pJ."""
+    add: Curve
+    """Bits to pJ."""
+    register: Register
+    sram: Sram
+    dram: str | Dram
+    """The kind that is used where the configuration names none; or the table's own."""
+    logic: Logic | None = None
+    voltage_v: Figure | None = None
+    """That the figures are for. None, or no threshold: not published, and no scaling with voltage."""
+    threshold_v: Figure | None = None
+    alpha: Figure | None = None
+
+    def multiply_pj(self, a_bits: int, b_bits: int) -> float:
+        """A multiplication of operands of different widths costs that of two of their geometric mean."""
+        return self.multiply((a_bits * b_bits) ** 0.5)
+
+    def mac_pj(self, a_bits: int, b_bits: int, sum_bits: int) -> float:
+        """One multiply-accumulate, its operands at hand."""
+        return self.multiply_pj(a_bits, b_bits) + self.add(sum_bits)
+
+
+def table_names() -> list[str]:
+    """Names that :func:`load_table` knows."""
+    folder = resources.files("hwsim.energy") / "tables"
+    names = (entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return sorted(name for name in names if name != _DRAMS)
+
+
+@functools.cache
+def load_table(name: str) -> Table:
+    """The technology called ``name``.
+
+    Raises:
+        InputError: there is none.
+
+    """
+    names = table_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+        raise InputError(f"technology {name!r}: no such table; {hint}")
+    return Table.model_validate(_tree(name))
+
+
+@functools.cache
+def drams() -> dict[str, Dram]:
+    """Kinds of DRAM, by the names that a configuration gives them."""
+    return TypeAdapter(dict[str, Dram]).validate_python(_tree(_DRAMS))
+
+
+def _tree(name: str) -> object:
+    return parse_yaml((resources.files("hwsim.energy") / "tables" / f"{name}.yaml").read_text(encoding="utf-8"))
