@@ -25,7 +25,7 @@ __all__ = ["MANTISSA_BITS", "MAX_SHIFT", "apply_residual", "mantissa_shift", "re
 
 MANTISSA_BITS = 24
 MAX_SHIFT = 63
-RESIDUAL_BITS = 17
+RESIDUAL_BITS = 20
 """``main`` and ``skip`` of a residual are signed integers of this width."""
 
 
@@ -96,7 +96,7 @@ def residual(
 ) -> Residual:
     """The addition of ``tensor`` (of ``skip``) to a result (of ``main``), giving ``out``, as finely as it fits.
 
-    The shift is the largest for which both factors fit 17 signed bits, and the offset and the sum 32 signed bits for
+    The shift is the largest for which both factors fit 20 signed bits, and the offset and the sum 32 signed bits for
     all int8 operands.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 
 from rtl.control.timing import schedule
 from rtl.counters import COUNTERS, stall_name
-from rtl.dense.timing import ComputeTiming, PostTiming, compute_events, post_events
+from rtl.dense.timing import PostTiming, compute_events, compute_timing, post_events
 from rtl.dma.timing import LoadTiming, StoreTiming
 from rtl.dma.timing_fetch import FetchTiming
 from rtl.isa import ENGINE_COUNT, Compute, Engine, Fill, Instruction, Load, Post, PostConfig, PostFill, Store
@@ -83,7 +83,7 @@ def segment_cycles(segment: Segment, layers: int, config: ArchConfig) -> Segment
         fetch=FetchTiming(config, len(segment.instructions), program=segment.address, start=0),
         engines={
             Engine.LOAD: load,
-            Engine.COMPUTE: ComputeTiming(config),
+            Engine.COMPUTE: compute_timing(config),
             Engine.POST: PostTiming(config),
             Engine.STORE: store,
         },
@@ -92,7 +92,7 @@ def segment_cycles(segment: Segment, layers: int, config: ArchConfig) -> Segment
     counters = np.zeros((layers, len(COUNTERS)), np.int64)
     for instruction in segment.instructions[:-1]:
         row = counters[instruction.layer]
-        for name, count in _events(instruction, config.dense.rows, load, store).items():
+        for name, count in _events(instruction, config, load, store).items():
             row[_INDEX[name]] += count
     for (layer, engine, cause), cycles in out.stalls.items():
         counters[layer, _INDEX[stall_name(engine, cause)]] = cycles
@@ -115,12 +115,12 @@ def layer_cycles(last_retire: NDArray[np.int64], cycles: int) -> NDArray[np.int6
     return np.diff(np.maximum.accumulate(ends), prepend=0)
 
 
-def _events(instruction: Instruction, rows: int, load: LoadTiming, store: StoreTiming) -> dict[str, int]:
+def _events(instruction: Instruction, config: ArchConfig, load: LoadTiming, store: StoreTiming) -> dict[str, int]:
     match instruction:
         case Load() | Fill():
             return load.events(instruction)
         case Compute():
-            return compute_events(instruction, rows)
+            return compute_events(instruction, config)
         case Post() | PostConfig() | PostFill():
             return post_events(instruction)
         case Store():

@@ -60,8 +60,8 @@ class DenseConfig(_Part):
     """PEs along the reduction axis (K: kernel window x input channels)."""
     cols: Annotated[int, Field(ge=2, le=128)] = 16
     """PEs along the output-channel axis."""
-    dataflow: Literal["weight_stationary"] = "weight_stationary"
-    """What stays in the PEs."""
+    dataflow: Literal["weight_stationary", "output_stationary"] = "weight_stationary"
+    """What stays in the PEs: weights, while pixels stream past, or sums, while activations and weights do."""
     depthwise_taps: Annotated[int, Field(ge=0, le=16)] = 7
     """Rows that can take a column's own channel, for depthwise convolution: the widest kernel row. 0: none."""
 
@@ -155,6 +155,11 @@ class ArchConfig(_Part):
                 f"dense.depthwise_taps={self.dense.depthwise_taps} needs that many rows; dense.rows={self.dense.rows} "
                 "(lower depthwise_taps or raise rows)"
             )
+        if self.dense.dataflow == "output_stationary" and self.dense.depthwise_taps:
+            raise ValueError(
+                f"dense.depthwise_taps={self.dense.depthwise_taps} is for the weight-stationary dataflow "
+                "(set it to 0 for output_stationary)"
+            )
         burst = self.bus.data_bytes * self.bus.burst_beats
         if burst > AXI_BOUNDARY_BYTES:
             raise ValueError(
@@ -177,7 +182,9 @@ class ArchConfig(_Part):
 
     @property
     def psum_bits(self) -> int:
-        """Width of a partial sum inside the array: no sum of ``rows`` int8 products overflows it."""
+        """Width of a sum that leaves a column: no sum of ``rows`` int8 products overflows it, or a whole one's."""
+        if self.dense.dataflow == "output_stationary":
+            return 32
         return 16 + (self.dense.rows - 1).bit_length()
 
     @cached_property

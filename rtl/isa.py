@@ -144,7 +144,7 @@ U24 = Annotated[int, Bits(24)]
 U28 = Annotated[int, Bits(28)]
 U32 = Annotated[int, Bits(32)]
 S8 = Annotated[int, Bits(8, signed=True)]
-S17 = Annotated[int, Bits(17, signed=True)]
+S20 = Annotated[int, Bits(20, signed=True)]
 S32 = Annotated[int, Bits(32, signed=True)]
 
 
@@ -254,8 +254,8 @@ class PostConfig(Instruction):
     zero_point: S8
     low: S8
     high: S8
-    main: S17 = 0
-    skip: S17 = 0
+    main: S20 = 0
+    skip: S20 = 0
     offset: S32 = 0
     shift: U5 = 1
     residual_low: S8 = -128

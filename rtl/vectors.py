@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Deskew", "Skew", "rotate_left", "rotate_right"]
+__all__ = ["Deskew", "Skew", "rotate_left", "rotate_right", "skewed"]
 
 
 def rotate_left(m: Module, lanes: Value, width: int, amount: Value, name: str) -> Value:
@@ -83,3 +83,10 @@ class Deskew(wiring.Component):
             gathered = Cat(stage, self.i.word_select(lane, self.width))
         m.d.comb += self.o.eq(gathered)
         return m
+
+
+def skewed(m: Module, name: str, vector: Value, *, lanes: int, width: int) -> Value:
+    """``vector`` behind a :class:`Skew` of its own, a submodule called ``name``."""
+    m.submodules[name] = skew = Skew(lanes=lanes, width=width)
+    m.d.comb += skew.i.eq(vector)
+    return skew.o

@@ -44,7 +44,7 @@ class Residual:
 
     ``q`` is the requantised int8 result of the operator itself, ``r`` the int8 operand ``tensor`` of the output's
     shape. ``offset`` holds zero points and the rounding half: ``(zero_point << shift) - zq * main - zr * skip +
-    (1 << (shift - 1))``. ``main`` and ``skip`` are signed 17-bit, ``offset`` signed 32-bit, ``0 < shift < 32``.
+    (1 << (shift - 1))``. ``main`` and ``skip`` are signed 20-bit, ``offset`` signed 32-bit, ``0 < shift < 32``.
     """
 
     tensor: str

@@ -172,14 +172,16 @@ def _conv(graph: Graph, op: Conv, config: ArchConfig) -> Job:
         raise ModelError(f"{op.name}: a kernel of {kh}x{kw} exceeds {_MAX_TAPS} taps along an axis")
     sums = op.weights.astype(np.int64).sum(axis=(0, 1, 2))
     bias = op.bias.astype(np.int64) - op.input_zero_point * sums
-    depthwise = op.groups == in_shape[2] == filters and kw <= config.dense.depthwise_taps and kw > 1
+    channelwise = op.groups == in_shape[2] == filters and op.groups > 1
+    depthwise = channelwise and 1 < kw <= config.dense.depthwise_taps
     depthwise = depthwise and op.dilations[1] == 1 and op.strides[1] < 16
     tiles: list[FilterTile] = []
-    if depthwise:
+    if channelwise:
         size = min(config.dense.rows, config.dense.cols)
+        windows_of = _depthwise_windows if depthwise else _diagonal_windows
         for first in range(0, filters, size):
             part = slice(first, min(first + size, filters))
-            tiles.append(_filter_tile(op, part, bias, _depthwise_windows(op, part)))
+            tiles.append(_filter_tile(op, part, bias, windows_of(op, part, config)))
     else:
         group_filters = filters // op.groups
         for group in range(op.groups):
@@ -215,13 +217,34 @@ def _filter_tile(op: Conv, part: slice, bias: NDArray[np.int64], windows: list[W
     return FilterTile(part.start, part.stop - part.start, tuple(windows), _params(op.name, bias[part], scale))
 
 
-def _depthwise_windows(op: Conv, part: slice) -> list[Window]:
+def _depthwise_windows(op: Conv, part: slice, _: ArchConfig) -> list[Window]:
     kh, kw = op.weights.shape[:2]
     channels = part.stop - part.start
     return [
         Window(0, 0, part.start, channels, kw, 1, kh, op.dilations[0], plane.reshape(kh * kw, channels))
         for plane in _split_wide(op.weights[:, :, 0, part])
     ]
+
+
+def _diagonal_windows(op: Conv, part: slice, config: ArchConfig) -> list[Window]:
+    """Channels on the diagonal of a tile per tap: for kernels that the columns cannot convolve by themselves."""
+    kh, kw = op.weights.shape[:2]
+    channels = part.stop - part.start
+    room = min(config.memory.weight_kib * 512, _MAX_LOAD) // channels
+    windows = []
+    for plane in _split_wide(op.weights[:, :, 0, part]):
+        tiles = plane[:, :, :, None] * np.eye(channels, dtype=np.int8)
+        step_y, step_x = op.dilations
+        if kh * kw * channels <= room:
+            flat = tiles.reshape(-1, channels)
+            windows.append(Window(0, 0, part.start, channels, kw, step_x, kh, step_y, flat))
+            continue
+        windows += [
+            Window(j * step_y, i * step_x, part.start, channels, 1, 1, 1, 1, tiles[j, i])
+            for j in range(kh)
+            for i in range(kw)
+        ]
+    return windows
 
 
 def _dense_windows(

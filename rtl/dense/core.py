@@ -1,21 +1,25 @@
-"""The dense core: array, compute engine and post-processing engine, with ports for instructions and scratchpads."""
+"""The dense core: compute engine, accumulator lanes and post-processing engine, with ports for all around them."""
 
 from amaranth import Module, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import Out, connect, flipped
 
 from rtl.config import ArchConfig
-from rtl.dense.array import SystolicArray
-from rtl.dense.compute import ComputeEngine
 from rtl.dense.gather import gather_ports
 from rtl.dense.lane import accumulate_layout, drain_layout
+from rtl.dense.lanes import Lanes
+from rtl.dense.output_stationary.engine import OutputStationaryEngine
+from rtl.dense.ports import reader
 from rtl.dense.post import PostEngine
+from rtl.dense.weight_stationary.engine import WeightStationaryEngine
 from rtl.engine import EngineSignature
 from rtl.isa import Engine, Fault
-from rtl.isa_layout import ADDRESS_BITS
 from rtl.scratchpad import write_port
 
-__all__ = ["DenseCore"]
+__all__ = ["DATAFLOWS", "DenseCore"]
+
+DATAFLOWS = {"weight_stationary": WeightStationaryEngine, "output_stationary": OutputStationaryEngine}
+"""Compute engines by :attr:`rtl.config.DenseConfig.dataflow`."""
 
 
 class DenseCore(wiring.Component):
@@ -33,25 +37,24 @@ class DenseCore(wiring.Component):
     def __init__(self, config: ArchConfig) -> None:
         self.config = config
         gather = gather_ports(config)
-        reader = Out(wiring.Signature({"en": Out(1), "address": Out(ADDRESS_BITS), "data": In(8 * config.banks)}))
         super().__init__(
             {
                 "compute": Out(EngineSignature(Engine.COMPUTE)),
                 "post": Out(EngineSignature(Engine.POST)),
                 "gather_ifm": gather["ifm"],
                 "gather_ofm": gather["ofm"],
-                "weight": reader,
-                "params": reader,
-                "skip_ifm": reader,
-                "skip_ofm": reader,
+                "weight": Out(reader(config)),
+                "params": Out(reader(config)),
+                "skip_ifm": Out(reader(config)),
+                "skip_ofm": Out(reader(config)),
                 "write": Out(write_port(config.banks)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.array = array = SystolicArray(self.config)
-        m.submodules.compute_engine = compute = ComputeEngine(self.config)
+        m.submodules.lanes = lanes = Lanes(self.config)
+        m.submodules.compute_engine = compute = DATAFLOWS[self.config.dense.dataflow](self.config)
         m.submodules.post_engine = post = PostEngine(self.config)
         connect(m, flipped(self.compute), compute.engine)
         connect(m, flipped(self.gather_ifm), compute.ifm)
@@ -61,18 +64,13 @@ class DenseCore(wiring.Component):
         for name in ("params", "skip_ifm", "skip_ofm", "write"):
             connect(m, flipped(getattr(self, name)), getattr(post, name))
         m.d.comb += [
-            array.act.eq(compute.act),
-            array.swap.eq(compute.swap),
-            array.load.eq(compute.load),
-            array.weight.eq(compute.weights),
-            array.acc.eq(compute.acc),
-            array.drain.eq(post.drain),
-            array.side.eq(post.side),
-            array.constants.eq(post.constants),
-            post.out.eq(array.out),
+            lanes.psum.eq(compute.psum),
+            lanes.acc.eq(compute.acc),
+            lanes.drain.eq(post.drain),
+            lanes.side.eq(post.side),
+            lanes.constants.eq(post.constants),
+            post.out.eq(lanes.out),
         ]
-        if self.config.dense.depthwise_taps:
-            m.d.comb += [array.own.eq(compute.own), array.own_act.eq(compute.own_act)]
 
         # Each half has one read port: the array may not add into the half that drains.
         acc = data.View(accumulate_layout(self.config.memory.accumulators), compute.acc)

@@ -25,8 +25,8 @@ class Constants(data.Struct):
     zero_point: signed(8)
     low: signed(8)
     high: signed(8)
-    main: signed(17)
-    skip: signed(17)
+    main: signed(20)
+    skip: signed(20)
     offset: signed(32)
     shift: 5
     residual_low: signed(8)

@@ -40,7 +40,7 @@ class PostEngine(wiring.Component):
     params, skip_ifm, skip_ofm : scratchpad read ports
     write : scratchpad write port of OFM
     drain, side, constants, out
-        To and from :class:`rtl.dense.array.SystolicArray`.
+        To and from :class:`rtl.dense.lanes.Lanes`.
     """
 
     def __init__(self, config: ArchConfig) -> None:

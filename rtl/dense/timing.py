@@ -1,10 +1,9 @@
-"""Cycles and events of the compute and post-processing engines: what :mod:`rtl.dense.compute` and
-:mod:`rtl.dense.post` do, in closed form.
+"""Cycles and events of the compute and post-processing engines, in closed form: what the engines in
+:mod:`rtl.dense.weight_stationary` and :mod:`rtl.dense.output_stationary`, and :mod:`rtl.dense.post`, do.
 
-A COMPUTE issued in cycle t loads its first weight tile from t + 3 on, a row per cycle. A tile streams its vectors, one
-per cycle, as soon as its weights are in and the tile before has streamed; while it streams, the next tile loads. So
-tile k starts ``max(vectors, rows_k)`` cycles after tile k - 1, and nothing is lost between instructions either, as
-long as the next one is issued in time.
+A COMPUTE issued in cycle t walks its first reduction tile from t + 3 on, a row per cycle. Tiles stream one after the
+other; while one streams, the next is walked. A tile starts when it has been walked and the one before has streamed, and
+nothing is lost between instructions either, as long as the next one is issued in time.
 """
 
 from __future__ import annotations
@@ -24,9 +23,12 @@ __all__ = [
     "POST_DECODE",
     "POST_TAIL",
     "ComputeTiming",
+    "OutputStationaryTiming",
     "PostTiming",
     "ReductionTiles",
+    "WeightStationaryTiming",
     "compute_events",
+    "compute_timing",
     "post_events",
     "reduction_tiles",
     "vectors_per_tile",
@@ -54,6 +56,8 @@ class ReductionTiles:
     tail: int
     first: int
     """Rows of the first tile."""
+    last: int
+    """Rows of the last tile."""
 
     @property
     def count(self) -> int:
@@ -74,12 +78,13 @@ class ReductionTiles:
 def reduction_tiles(i: Compute, rows: int) -> ReductionTiles:
     """The reduction tiles of ``i`` on an array of ``rows`` rows."""
     if i.depthwise:
-        return ReductionTiles(full=0, rows=rows, tails=i.ky, tail=i.kx, first=i.kx)
+        return ReductionTiles(full=0, rows=rows, tails=i.ky, tail=i.kx, first=i.kx, last=i.kx)
     length, runs = (i.run * i.kx * i.ky, 1) if i.flatten else (i.run, i.kx * i.ky)
     full, tail = divmod(length, rows)
     return ReductionTiles(
-        full=full * runs, rows=rows, tails=runs if tail else 0, tail=tail, first=rows if full else tail
-    )
+        full=full * runs, rows=rows, tails=runs if tail else 0, tail=tail,
+        first=rows if full else tail, last=tail or rows,
+    )  # fmt: skip
 
 
 def vectors_per_tile(i: Compute) -> int:
@@ -88,8 +93,11 @@ def vectors_per_tile(i: Compute) -> int:
     return width * i.out_h
 
 
-class ComputeTiming:
-    """The compute engine over a sequence of instructions."""
+class WeightStationaryTiming:
+    """The weight-stationary compute engine over a sequence of instructions.
+
+    A tile streams all pixels, so tile k starts ``max(vectors, rows_k)`` cycles after tile k - 1.
+    """
 
     def __init__(self, config: ArchConfig) -> None:
         self._rows = config.dense.rows
@@ -111,23 +119,82 @@ class ComputeTiming:
         return last + vectors - 1 + GATHER_LATENCY + self._rows
 
 
-def compute_events(i: Compute, rows: int) -> dict[str, int]:
-    """Events of ``i`` on an array of ``rows`` rows, by counter."""
+class OutputStationaryTiming:
+    """The output-stationary compute engine over a sequence of instructions.
+
+    Pixels come in blocks of as many as the array has rows; each block walks all tiles. A tile takes as many cycles as
+    a full block has pixels, or as it has rows.
+    """
+
+    def __init__(self, config: ArchConfig) -> None:
+        self._rows = config.dense.rows
+        self._ready = 0
+        self._stream_free = 0
+        self._leaving = 0
+        self._leaving_until = 0
+
+    def ready(self) -> int:
+        """First cycle in which the engine takes another instruction."""
+        return self._ready
+
+    def issue(self, cycle: int, i: Compute) -> int:
+        """The cycle in which ``i``, issued in ``cycle``, retires."""
+        tiles = reduction_tiles(i, self._rows)
+        pixels = i.out_w * i.out_h
+        block = min(self._rows, pixels)
+        blocks = -(-pixels // self._rows)
+        first = max(cycle + COMPUTE_DECODE + tiles.first, self._stream_free)
+        if block < self._leaving:
+            # Smaller blocks would catch up with the sums that are leaving.
+            first = max(first, self._leaving_until)
+        tile_cycles = self._rows if tiles.full else max(block, tiles.tail)
+        last = first + (tiles.count * blocks - 1) * tile_cycles
+        self._ready = last
+        end = last + max(block, tiles.last)
+        self._stream_free = end
+        self._leaving = pixels - (blocks - 1) * self._rows
+        self._leaving_until = end + self._leaving + 1
+        return end - 1 + self._leaving + GATHER_LATENCY + 1
+
+
+ComputeTiming = WeightStationaryTiming | OutputStationaryTiming
+
+
+def compute_timing(config: ArchConfig) -> ComputeTiming:
+    """The timing of the compute engine that ``config`` has."""
+    if config.dense.dataflow == "output_stationary":
+        return OutputStationaryTiming(config)
+    return WeightStationaryTiming(config)
+
+
+def compute_events(i: Compute, config: ArchConfig) -> dict[str, int]:
+    """Events of ``i`` on the array of ``config``, by counter."""
+    rows = config.dense.rows
     tiles = reduction_tiles(i, rows)
-    streamed = vectors_per_tile(i)
-    sums = i.out_w * i.out_h * i.filters
-    act_bytes = streamed * (i.run * tiles.count if i.depthwise else tiles.total_rows)
-    weight_rows = tiles.total_rows
-    first = 0 if i.op == AccumulateOp.ADD else (i.filters if i.hold else sums)
+    pixels = i.out_w * i.out_h
+    sums = pixels * i.filters
+    written_once = 0 if i.op == AccumulateOp.ADD else (i.filters if i.hold else sums)
+    if config.dense.dataflow == "output_stationary":
+        passes = -(-pixels // rows)
+        block = min(rows, pixels)
+        streamed = passes * (tiles.full * rows + tiles.tails * max(block, tiles.tail))
+        act_bytes = pixels * tiles.total_rows
+        writes = sums * (tiles.count if i.op == AccumulateOp.MAX else 1)
+    else:
+        passes = 1
+        vectors = vectors_per_tile(i)
+        streamed = vectors * tiles.count
+        act_bytes = vectors * (i.run * tiles.count if i.depthwise else tiles.total_rows)
+        writes = sums * tiles.count
     return {
         "macs": sums * tiles.total_rows,
-        "stream_cycles": streamed * tiles.count,
-        "weight_tiles": tiles.count,
+        "stream_cycles": streamed,
+        "weight_tiles": tiles.count * passes,
         "ifm_read_bytes": act_bytes if i.source == Space.IFM else 0,
         "ofm_read_bytes": act_bytes if i.source == Space.OFM else 0,
-        "weight_read_bytes": weight_rows * i.filters,
-        "acc_reads": sums * tiles.count - first,
-        "acc_writes": sums * tiles.count,
+        "weight_read_bytes": tiles.total_rows * i.filters * passes,
+        "acc_reads": writes - written_once,
+        "acc_writes": writes,
     }
 
 

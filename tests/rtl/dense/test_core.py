@@ -1,6 +1,7 @@
 """The dense core against the instruction set's meaning and its own timing, over random instructions."""
 
 from random import Random
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,9 +14,12 @@ from hwsim.functional import Machine
 from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
 from rtl.counters import event_names
 from rtl.dense.core import DenseCore
-from rtl.dense.timing import ComputeTiming, PostTiming, compute_events, post_events
+from rtl.dense.timing import PostTiming, compute_events, compute_timing, post_events
 from rtl.isa import PARAM_BYTES, AccumulateOp, Compute, Engine, Instruction, Post, PostConfig, PostFill, Space, encode
 from rtl.scratchpad import Scratchpad
+
+
+Dataflow = Literal["weight_stationary", "output_stationary"]
 
 
 class CoreWithMemory(Elaboratable):
@@ -128,10 +132,11 @@ class Bench:
         sim.run()
 
 
-def small(rng: Random) -> ArchConfig:
+def small(rng: Random, dataflow: Dataflow) -> ArchConfig:
     rows, cols = rng.choice([(2, 2), (3, 2), (4, 4), (2, 5), (5, 3), (8, 4)])
+    taps = rng.choice([0, 2, min(3, rows)]) if dataflow == "weight_stationary" else 0
     return ArchConfig(
-        dense=DenseConfig(rows=rows, cols=cols, depthwise_taps=rng.choice([0, 2, min(3, rows)])),
+        dense=DenseConfig(rows=rows, cols=cols, dataflow=dataflow, depthwise_taps=taps),
         memory=MemoryConfig(ifm_kib=1, ofm_kib=1, weight_kib=1, param_kib=1, accumulators=64),
         bus=BusConfig(data_bytes=4, burst_beats=4, outstanding=1),
     )
@@ -202,11 +207,12 @@ def realistic_params(bench: Bench, rng: np.random.Generator) -> None:
     params[:] = np.where(rng.random(params.shape) < 0.7, rng.integers(28, 40, params.shape), rng.integers(8, 64, params.shape))
 
 
+@pytest.mark.parametrize("dataflow", ["weight_stationary", "output_stationary"])
 @pytest.mark.parametrize("seed", range(12))
-def test_random_program(seed):
+def test_random_program(seed, dataflow):
     """Bytes, retire cycles and events of random instructions, back to back or not, equal model and timing."""
     rng = Random(seed)
-    config = small(rng)
+    config = small(rng, dataflow)
     bench = Bench(config, seed)
     realistic_params(bench, np.random.default_rng(seed))
 
@@ -236,10 +242,9 @@ def test_random_program(seed):
 
 
 def check(bench: Bench, steps) -> None:
-    rows = bench.config.dense.rows
-    compute, post = ComputeTiming(bench.config), PostTiming(bench.config)
+    compute, post = compute_timing(bench.config), PostTiming(bench.config)
     for engine, timing, events in (
-        (Engine.COMPUTE, compute, lambda i: compute_events(i, rows)),
+        (Engine.COMPUTE, compute, lambda i: compute_events(i, bench.config)),
         (Engine.POST, post, post_events),
     ):
         mine = [i for e, i, _, _ in steps if e == engine]
