@@ -9,8 +9,11 @@ import numpy as np
 from compiler.interpreter import interpret
 from compiler.ir.integer import Host
 from compiler.mapping.compile import compile_graph
+from hwsim.bandwidth import bandwidth
 from hwsim.comparison import differing_bytes, layer_runs, same_timing
 from hwsim.cycles import ProgramCycles, program_cycles
+from hwsim.energy.model import EnergyModel
+from hwsim.energy.options import with_technology
 from hwsim.errors import InputError
 from hwsim.execute import Work, execute
 from hwsim.network import Network, load_network
@@ -32,23 +35,26 @@ if TYPE_CHECKING:
 
 __all__ = ["estimate", "estimate_program", "random_inputs", "simulate", "simulate_network"]
 
-_BUSY_SHARE = 0.5
-"""A layer is bound by what is busy for at least this share of its cycles; else by filling and draining."""
-
-
 def estimate(
     model: str,
     arch: str | Path | ArchConfig,
     *,
     calibration: NDArray | Literal["random"] | None = None,
+    technology: str | None = None,
+    dram: str | None = None,
+    voltage_v: float | None = None,
     reporter: Reporter = SILENT,
 ) -> Estimate:
-    """Cycles and events of every layer of ``model`` on ``arch``, by the cycle model.
+    """Cycles, events and energy of every layer of ``model`` on ``arch``, by the cycle model.
+
+    ``technology``, ``dram`` and ``voltage_v`` stand in for what ``arch`` says of them (see ``docs/energy.md``).
 
     Raises:
-        ConfigError, ModelError, WorkloadError: one line that names the culprit.
+        ConfigError, ModelError, WorkloadError, InputError: one line that names the culprit.
     """
-    config = _config(arch)
+    config = with_technology(_config(arch), table=technology, dram=dram, voltage_v=voltage_v)
+    # Refused before the work.
+    EnergyModel(config)
     reporter.stage(f"reading {model}")
     network = load_network(model, calibration)
     reporter.stage("mapping")
@@ -57,12 +63,20 @@ def estimate(
 
 
 def estimate_program(network: Network, program: Program, config: ArchConfig, cycles: ProgramCycles) -> Estimate:
-    """The cycle model's figures of a program, by layer."""
+    """The cycle model's figures of a program, by layer, priced in the configuration's technology.
+
+    Raises:
+        InputError: the technology cannot be as the configuration asks for it.
+    """
     counters = cycles.counters
+    model = EnergyModel(config)
+    energies = model.energy(counters, cycles.layers)
+    traffics = bandwidth(counters, cycles.layers, config)
     layers = []
     for index, layer in enumerate(program.layers):
         counts = {counter.name: int(counters[index, i]) for i, counter in enumerate(COUNTERS)}
         spent = int(cycles.layers[index])
+        traffic = traffics.layer(index)
         layers.append(
             LayerEstimate(
                 name=layer.name,
@@ -74,33 +88,26 @@ def estimate_program(network: Network, program: Program, config: ArchConfig, cyc
                 dram_read_bytes=counts["dram_read_bytes"],
                 dram_write_bytes=counts["dram_write_bytes"],
                 utilization=layer.macs / (spent * config.macs_per_cycle) if spent else 0.0,
-                bound=_bound(counts, spent, config),
+                bound=traffic.bound,
                 counters=counts,
+                energy_pj=energies[index],
+                bandwidth=traffic,
             )
         )
     hosts = tuple(f"{op.name} ({op.op_type})" for op in network.graph.operators() if isinstance(op, Host))
     return Estimate(
         model=network.name,
         arch=config.name,
-        clock_mhz=config.clock_mhz,
+        clock_mhz=model.clock_mhz,
         macs_per_cycle=config.macs_per_cycle,
         fidelity="cycle",
         cycles=cycles.cycles,
         layers=tuple(layers),
         host_operators=hosts,
+        technology=model.technology,
+        area_mm2=model.area_mm2(),
+        dram_bytes_per_cycle=config.bus.data_bytes / config.dram.beat_interval,
     )
-
-
-def _bound(counts: dict[str, int], cycles: int, config: ArchConfig) -> str:
-    """What the layer's time goes to."""
-    busy = {
-        "compute": counts["stream_cycles"],
-        "dram_read": counts["dram_read_beats"] * config.dram.beat_interval,
-        "dram_write": counts["dram_write_beats"] * config.dram.beat_interval,
-        "post": -(-counts["requantized"] // config.dense.cols),
-    }
-    name, most = max(busy.items(), key=lambda item: item[1])
-    return name if most >= _BUSY_SHARE * cycles else "fill_drain"
 
 
 def simulate(

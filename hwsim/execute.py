@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hwsim.simulation.harness import MemoryKind
     from rtl.config import ArchConfig
 
-__all__ = ["Execution", "Work", "execute"]
+__all__ = ["Execution", "Work", "execute", "place"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +86,7 @@ def execute(
                 value[op.output] = run_operator(graph, op, value)
             continue
         segments = [s for s in current if isinstance(s, Segment)]
-        images, jobs = _place(works, segments, values, max_cycles)
+        images, jobs = place(works, segments, values, max_cycles)
         reporter.stage(f"simulating in {simulator}", None)
         results = simulate_programs(
             config, images, jobs, simulator=simulator, memory=memory, waves=waves, seed=seed, progress=reporter.at
@@ -99,7 +99,7 @@ def execute(
     return [Execution(value, tuple(run)) for value, run in zip(values, runs, strict=True)]
 
 
-def _place(
+def place(
     works: Sequence[Work], segments: Sequence[Segment], values: Sequence[dict[str, NDArray]], max_cycles: int
 ) -> tuple[bytes, list[ProgramJob]]:
     """One memory with the image of each work behind the other's, each its own DRAM window."""

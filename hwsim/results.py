@@ -5,10 +5,23 @@ The JSON is the interface of `docs/formats.md`: keys are only ever added.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
 
-__all__ = ["ENGINES", "Bound", "EnergyPj", "Estimate", "LayerEstimate", "LayerRun", "Simulation"]
+if TYPE_CHECKING:
+    from hwsim.bandwidth import LayerBandwidth
+
+__all__ = [
+    "ENGINES",
+    "AreaMm2",
+    "Bound",
+    "EnergyPj",
+    "Estimate",
+    "LayerEstimate",
+    "LayerRun",
+    "Simulation",
+    "Technology",
+]
 
 ENGINES = ("dense", "host")
 """Where a layer runs."""
@@ -20,8 +33,38 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Technology:
+    """What energy figures are of."""
+
+    table: str
+    dram: str
+    voltage_v: float | None
+    """None where the table does not say."""
+    energy_unit: Literal["pJ", "MAC"]
+    """``MAC``: every energy is relative to a 16-bit multiply-accumulate, whatever its key says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaMm2:
+    """Area by what it holds; wires, pads and control logic apart."""
+
+    mac: float
+    register: float
+    sram: float
+
+    @property
+    def total(self) -> float:
+        """The sum."""
+        return self.mac + self.register + self.sram
+
+    def to_json(self) -> Json:
+        """Keys as the fields, and ``total``."""
+        return {**asdict(self), "total": self.total}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyPj:
-    """Energy by where it goes, in picojoules."""
+    """Energy by where it goes, in picojoules (or as :class:`Technology` says). The clock is in ``register``."""
 
     mac: float
     register: float
@@ -61,6 +104,8 @@ class LayerEstimate:
     """Every event of :data:`rtl.counters.COUNTERS`, by name."""
     energy_pj: EnergyPj | None = None
     """None where the energy was not estimated."""
+    bandwidth: LayerBandwidth | None = None
+    """None where the traffic was not looked at."""
 
     def to_json(self) -> Json:
         """Keys as the fields."""
@@ -82,6 +127,12 @@ class Estimate:
     layers: tuple[LayerEstimate, ...]
     host_operators: tuple[str, ...] = ()
     """Operators that the accelerator lacks; they run on the host and cost no cycles here."""
+    technology: Technology | None = None
+    """Of the layers' energies; None without any."""
+    area_mm2: AreaMm2 | None = None
+    """None where the technology has no areas."""
+    dram_bytes_per_cycle: float | None = None
+    """Most that the bus carries, each way; None where it was not looked at."""
 
     @property
     def time_us(self) -> float:
@@ -100,8 +151,6 @@ class Estimate:
 
     def totals(self) -> Json:
         """The sums over the layers, and what follows from them."""
-        energies = [layer.energy_pj for layer in self.layers]
-        parts = [energy for energy in energies if energy is not None]
         return {
             "cycles": self.cycles,
             "time_us": self.time_us,
@@ -110,7 +159,28 @@ class Estimate:
             "dram_read_bytes": sum(layer.dram_read_bytes for layer in self.layers),
             "dram_write_bytes": sum(layer.dram_write_bytes for layer in self.layers),
             "utilization": self.utilization,
-            "energy_pj": sum(energy.total for energy in parts) if len(parts) == len(energies) and parts else None,
+            **self._energy_totals(),
+        }
+
+    @property
+    def energy_pj(self) -> EnergyPj | None:
+        """The layers' sum; None where one was not estimated."""
+        parts = [layer.energy_pj for layer in self.layers if layer.energy_pj is not None]
+        if not parts or len(parts) < len(self.layers):
+            return None
+        return EnergyPj(**{spec.name: sum(getattr(part, spec.name) for part in parts) for spec in fields(EnergyPj)})
+
+    def _energy_totals(self) -> Json:
+        energy = self.energy_pj
+        total = energy.total if energy is not None else None
+        joules = total is not None and (self.technology is None or self.technology.energy_unit == "pJ")
+        return {
+            "energy_pj": total,
+            "energy_by_component_pj": energy.to_json() if energy is not None else None,
+            # 1 pJ/us is 1 uW; 2 operations a MAC, and 1 operation a pJ is 1 TOPS/W.
+            "average_power_mw": total / self.time_us / 1e3 if total and joules and self.cycles else None,
+            "tops_per_watt": 2 * self.macs / total if total and joules else None,
+            "energy_delay_pj_us": total * self.time_us if total is not None else None,
         }
 
     def to_json(self) -> Json:
@@ -122,6 +192,8 @@ class Estimate:
             "fidelity": self.fidelity,
             "totals": self.totals(),
             "host_operators": list(self.host_operators),
+            "technology": asdict(self.technology) if self.technology else None,
+            "area_mm2": self.area_mm2.to_json() if self.area_mm2 else None,
             "layers": [layer.to_json() for layer in self.layers],
         }
 

@@ -353,14 +353,23 @@ def encode(instruction: Instruction) -> int:
     Raises:
         IsaError: a field does not fit.
     """
+    kind = type(instruction)
     word = int(instruction.OPCODE)
-    for name, offset, width, signed in layout_of(type(instruction))[1:]:
-        value = int(getattr(instruction, name))
-        low, high = (-(1 << (width - 1)), 1 << (width - 1)) if signed else (0, 1 << width)
+    for name, offset, low, high, mask in _encoding_of(kind):
+        value = getattr(instruction, name)
         if not low <= value < high:
-            raise IsaError(f"{type(instruction).__name__}.{name} takes {low}..{high - 1}; {value} does not fit")
-        word |= (value & ((1 << width) - 1)) << offset
+            raise IsaError(f"{kind.__name__}.{name} takes {low}..{high - 1}; {value} does not fit")
+        word |= (value & mask) << offset
     return word
+
+
+@functools.cache
+def _encoding_of(kind: type[Instruction]) -> tuple[tuple[str, int, int, int, int], ...]:
+    """Name, offset, least value, the one above the greatest, and mask of every field but the opcode."""
+    return tuple(
+        (f.name, f.offset, -(1 << (f.width - 1)) if f.signed else 0, 1 << (f.width - f.signed), (1 << f.width) - 1)
+        for f in layout_of(kind)[1:]
+    )
 
 
 def decode(word: int) -> Instruction:

@@ -55,7 +55,11 @@ def parse_yaml(text: str) -> Any:
 
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # a SafeLoader
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1})" if mark else ""

@@ -10,7 +10,8 @@ import numpy as np
 
 from compiler.errors import ModelError
 from compiler.mapping.memory import Arena, RingCache
-from compiler.mapping.tiling import Budget, Patch, choose_tile, input_pitch, lines_up, patches
+from compiler.mapping.mapper import CYCLES, Objective, Situation, choose_plan
+from compiler.mapping.tiling import Patch, input_pitch, lines_up, patches
 from compiler.program.hazards import Memory, Range, TokenPlacer
 from rtl.isa import AccumulateOp, Compute, Fill, Load, Post, PostFill, Space, Store
 
@@ -60,9 +61,10 @@ class Codegen:
     loaded again.
     """
 
-    def __init__(self, config: ArchConfig, image: ImageBuilder) -> None:
+    def __init__(self, config: ArchConfig, image: ImageBuilder, objective: Objective = CYCLES) -> None:
         self.config = config
         self.image = image
+        self._objective = objective
         self.ofm = Arena(config.memory.ofm_kib * 1024, config.banks)
         self.resident: dict[str, Resident] = {}
         self._constants: dict[Hashable, int] = {}
@@ -105,29 +107,24 @@ class Codegen:
         if job.hold:
             self._spread_pool()
             return
-        tile = choose_tile(job, self.config, self._budget())
-        for patch in patches(job, tile):
-            self._patch(patch)
-
-    def _budget(self) -> Budget:
-        job, config = self._job, self.config
-        resident = job.source in self.resident
-        skip_in_ifm = job.skip is not None and job.skip not in self.resident
-        weight_bytes = sum(len(w.weights) * t.filters for t in job.tiles for w in t.windows)
-        cached = weight_bytes <= config.memory.weight_kib * 1024
-        # Small tiles let the output stage and the next layer start early; large ones read weights less often.
-        return Budget(
-            ifm=None if resident else config.memory.ifm_kib * 1024,
-            ifm_skip=skip_in_ifm,
-            ofm=None if self._target.resident else self.ofm.largest_gap(),
-            pixels=max(128, 8 * config.dense.rows) if cached else config.memory.accumulators,
+        situation = Situation(
+            input_resident=job.source in self.resident,
+            skip_resident=job.skip in self.resident,
+            output_resident=target.resident is not None,
+            ofm_gap=self.ofm.largest_gap(),
         )
+        plan = choose_plan(job, self.config, situation, self._objective)
+        for first in range(0, len(job.tiles), plan.group):
+            for patch in patches(job, plan.tile):
+                self._patch(patch, range(first, min(first + plan.group, len(job.tiles))))
 
-    def _patch(self, patch: Patch) -> None:
-        """One tile of output pixels, all channels."""
+    def _patch(self, patch: Patch, numbers: range) -> None:
+        """One tile of output pixels, of a group of filter tiles."""
         job, target = self._job, self._target
-        written = sum(tile.filters for tile in job.tiles)
-        first = job.tiles[0].channel
+        tiles = [job.tiles[number] for number in numbers]
+        written = sum(tile.filters for tile in tiles)
+        # Where channel 0 would be, if the group did not begin later.
+        base = 0 if target.resident is not None else -tiles[0].channel
         if target.resident is not None:
             r = target.resident
             block = None
@@ -138,13 +135,12 @@ class Codegen:
             if block is None:
                 raise ModelError(f"{job.name}: no room in OFM for a tile of its output (raise memory.ofm_kib)")
             x_stride, pitch, out = written, patch.width * written, block.start
-        for number, tile in enumerate(job.tiles):
+        for number, tile in zip(numbers, tiles, strict=True):
             accumulators = self._next_half()
             self._compute(tile, number, patch, accumulators)
-            address = out + tile.channel - first
-            self._post(tile, number, patch, accumulators, address, x_stride, pitch)
+            self._post(tile, number, patch, accumulators, out + base + tile.channel, x_stride, pitch)
         if target.dram is not None:
-            self._store(patch, written, out, x_stride, pitch)
+            self._store(patch, (tiles[0].channel, written), out + base + tiles[0].channel, x_stride, pitch)
         if block is not None:
             self.ofm.free(block)
 
@@ -284,7 +280,7 @@ class Codegen:
         for number, tile in enumerate(job.tiles):
             self._post(tile, number, patch, acc + number, out + tile.channel, channels, channels)
         if target.dram is not None:
-            self._store(patch, channels, out, channels, channels)
+            self._store(patch, (0, channels), out, channels, channels)
         if block is not None:
             self.ofm.free(block)
 
@@ -417,12 +413,13 @@ class Codegen:
             self._constants[key] = self.image.constant(np.concatenate([tile.params for tile in tiles]))
         return self._constants[key]
 
-    def _store(self, patch: Patch, written: int, ofm: int, x_stride: int, pitch: int) -> None:
-        """A finished tile to DRAM, in as few rows as its layout allows."""
+    def _store(self, patch: Patch, channels: tuple[int, int], ofm: int, x_stride: int, pitch: int) -> None:
+        """A finished tile to DRAM, in as few rows as its layout allows. ``channels``: the job's first, and how many."""
         job, target = self._job, self._target
+        first, written = channels
         assert target.dram is not None
         width = job.out_shape[1]
-        dram = target.dram + (patch.y * width + patch.x) * target.channels + job.channel_offset
+        dram = target.dram + (patch.y * width + patch.x) * target.channels + job.channel_offset + first
         row = width * target.channels
         if written == target.channels:
             self._store_rows(ofm, pitch, dram, row, patch.height, patch.width * written)

@@ -48,17 +48,17 @@ class ImageBuilder:
     def finish(self, programs: list[list[Instruction]]) -> tuple[NDArray[np.uint8], int, list[Segment]]:
         """The image, the bytes of it that are the window, and the programs at their addresses behind it."""
         window = -(-max(self._size, 1) // PAGE) * PAGE
+        words = [encode_all(program) for program in programs]
         segments = []
         address = window
-        for program in programs:
+        for program, code in zip(programs, words, strict=True):
             segments.append(Segment(tuple(program), address))
-            address += -(-encode_all(program).size // PAGE) * PAGE
+            address += -(-code.size // PAGE) * PAGE
         image = np.zeros(address, np.uint8)
         for start, data in self._constants:
             image[start : start + data.size] = data
-        for segment in segments:
-            words = encode_all(list(segment.instructions))
-            image[segment.address : segment.address + words.size] = words
+        for segment, code in zip(segments, words, strict=True):
+            image[segment.address : segment.address + code.size] = code
         return image, window, segments
 
     def _room(self, size: int) -> int:

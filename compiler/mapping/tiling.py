@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from compiler.mapping.job import Job
     from rtl.config import ArchConfig
 
-__all__ = ["Budget", "Patch", "Tile", "choose_tile", "input_pitch", "lines_up", "patches"]
+__all__ = ["Budget", "Patch", "Tile", "choose_tile", "input_pitch", "lines_up", "patch_sizes", "patches"]
 
 _MAX_EXTENT = 4095
 
@@ -38,13 +38,14 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a tile may take: bytes of input in IFM (None: the input is resident), of residual in IFM, of output in OFM
-    (None: the output stays); and how many pixels are worth having when weights need not be read again."""
+    """What a tile may take: bytes of input in IFM (None: the input is resident), beside them the residual if it is not
+    resident, bytes of output in OFM (None: the output stays); how many pixels; and of how many output channels."""
 
     ifm: int | None
-    ifm_skip: bool
+    skip_in_ifm: bool
     ofm: int | None
     pixels: int
+    channels: int
 
 
 def lines_up(run: int, kx: int, kx_stride: int, ky: int, ky_stride: int, banks: int) -> bool:
@@ -66,6 +67,12 @@ def patches(job: Job, tile: Tile) -> Iterator[Patch]:
     for y in range(0, height, tile.height):
         for x in range(0, width, tile.width):
             yield Patch(y, x, min(tile.height, height - y), min(tile.width, width - x))
+
+
+def patch_sizes(total: int, size: int) -> dict[int, int]:
+    """How many tiles of each size ``total`` is cut into."""
+    whole, rest = divmod(total, size)
+    return {size: whole, rest: 1} if rest else {size: whole}
 
 
 def choose_tile(job: Job, config: ArchConfig, budget: Budget) -> Tile:
@@ -100,18 +107,15 @@ def _even(total: int, largest: int) -> int:
 
 def _fits(job: Job, config: ArchConfig, budget: Budget, height: int, width: int) -> bool:
     # A single tile may take all; several want room for two.
-    share = 1 if (height, width) == job.out_shape[:2] else 2
-    out_bytes = height * width * _written_channels(job)
+    alone = (height, width) == job.out_shape[:2] and budget.channels == sum(tile.filters for tile in job.tiles)
+    share = 1 if alone else 2
+    out_bytes = height * width * budget.channels
     ifm = _ifm_bytes(job, config, height, width) if budget.ifm is not None else 0
-    ifm += out_bytes if budget.ifm_skip else 0
+    ifm += out_bytes if budget.skip_in_ifm else 0
     available = config.memory.ifm_kib * 1024 if budget.ifm is None else budget.ifm
     if ifm * share > available:
         return False
     return budget.ofm is None or out_bytes * share <= budget.ofm
-
-
-def _written_channels(job: Job) -> int:
-    return sum(tile.filters for tile in job.tiles)
 
 
 def _ifm_bytes(job: Job, config: ArchConfig, height: int, width: int) -> int:

@@ -22,10 +22,10 @@ def demo(
     check_json(json_file)
 
     from hwsim.demo import run_demo
-    from hwsim.report.tables import demo_tables
+    from hwsim.report.demo import demo_screen
 
     with reporting() as reporter:
         result = run_demo(arch, images=images, simulator=simulator, seed=seed, reporter=reporter)
-    deliver(demo_tables(result), result.to_json(), json_file)
+    deliver(demo_screen(result), result.to_json(), json_file)
     if not result.agrees:
         raise typer.Exit(1)

@@ -1,16 +1,49 @@
-"""``hwsim estimate``: cycles of every layer, without simulating."""
+"""``hwsim estimate``: cycles and energy of every layer, without simulating."""
 
 from __future__ import annotations
 
-from hwsim.cli.command import Architecture, Calibration, JsonFile, Model, calibration_data, check_json, deliver, reporting
+from typing import Annotated
+
+import typer
+
+from hwsim.cli.command import (
+    Architecture,
+    Calibration,
+    JsonFile,
+    Model,
+    calibration_data,
+    check_json,
+    deliver,
+    reporting,
+)
 
 __all__ = ["estimate"]
 
+Technology = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Energy table: horowitz-45nm, tpuv4i-7nm or eyeriss-65nm-normalised; ARCH's without it."
+    ),
+]
+Dram = Annotated[
+    str | None,
+    typer.Option(metavar="lpddr4|ddr4|hbm2", help="Kind of DRAM, for its energy; ARCH's or the table's without it."),
+]
+Voltage = Annotated[
+    float | None, typer.Option(metavar="VOLTS", help="Supply voltage: scales energy, and the clock with it.")
+]
+
 
 def estimate(
-    model: Model, arch: Architecture = "dense-16x16", calibration: Calibration = None, json_file: JsonFile = None
+    model: Model,
+    arch: Architecture = "dense-16x16",
+    calibration: Calibration = None,
+    technology: Technology = None,
+    dram: Dram = None,
+    voltage: Voltage = None,
+    json_file: JsonFile = None,
 ) -> None:
-    """Cycles, utilisation and memory traffic of every layer, without simulating it."""
+    """Cycles, utilisation, memory traffic and energy of every layer, without simulating it."""
     check_json(json_file)
     data = calibration_data(calibration)
 
@@ -18,5 +51,7 @@ def estimate(
     from hwsim.report.tables import estimate_table
 
     with reporting() as reporter:
-        result = hwsim.estimate(model, arch, calibration=data, reporter=reporter)
+        result = hwsim.estimate(
+            model, arch, calibration=data, technology=technology, dram=dram, voltage_v=voltage, reporter=reporter
+        )
     deliver(estimate_table(result), result.to_json(), json_file)

@@ -29,6 +29,8 @@ class Memory:
     """Of one access to one bank."""
     read_ports: int
     """A macro has one; each further port is a copy, which is written, leaks and takes area as the first does."""
+    shared: bool = True
+    """The banks are one buffer, with the wires between them; or each is on its own."""
 
     @property
     def kib(self) -> float:
@@ -56,15 +58,22 @@ def memories(config: ArchConfig) -> dict[str, Memory]:
             bank_kib=sizes.accumulators * 4 / 1024,
             word_bits=32,
             read_ports=1,
+            shared=False,
         ),
     )
     return {memory.name: memory for memory in found}
 
 
 def array_bits(config: ArchConfig) -> int:
-    """Flip-flops of all columns. A PE has an activation, two weights, a sum, and two bits of control."""
-    rows, cols = config.dense.rows, config.dense.cols
-    return cols * (rows * (3 * 8 + config.psum_bits + 2) + config.dense.depthwise_taps)
+    """Flip-flops of all columns. A PE has an activation, its weights, a sum, and two bits of control."""
+    dense = config.dense
+    if dense.dataflow == "output_stationary":
+        # One weight, handed on to the row below; none under the last.
+        column = dense.rows * (8 + config.psum_bits + 2) + 8 * (dense.rows - 1)
+    else:
+        # Two weights: the one in use and its successor.
+        column = dense.rows * (3 * 8 + config.psum_bits + 2) + dense.depthwise_taps
+    return dense.cols * column
 
 
 def flip_flops(config: ArchConfig) -> int:

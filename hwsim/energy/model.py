@@ -78,7 +78,7 @@ class EnergyModel:
         return self._weights.sum(axis=0)
 
     def cycle_weight(self) -> float:
-        """pJ of one more cycle: clock and leakage."""
+        """Energy of one more cycle, in pJ: clock and leakage."""
         return float(self._per_cycle.sum())
 
     def price(self, counters: NDArray[np.integer], cycles: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -131,7 +131,7 @@ class EnergyModel:
     def _cycle_vector(self) -> NDArray[np.float64]:
         """``[components]``."""
         vector = np.zeros(len(COMPONENTS))
-        clocked = flip_flops(self.config) * self.table.register.clock_pj_per_bit.value
+        clocked = flip_flops(self.config) * self.table.registers.clock_pj_per_bit.value
         vector[COMPONENTS.index("register")] = clocked * self.scaling.dynamic
         static = self.leakage_mw()
         vector[COMPONENTS.index("leakage")] = (static.sram + static.logic) / self.clock_mhz * _PJ_PER_MW_AND_MHZ

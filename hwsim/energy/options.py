@@ -18,7 +18,7 @@ __all__ = ["with_technology"]
 def with_technology(
     config: ArchConfig, *, table: str | None = None, dram: str | None = None, voltage_v: float | None = None
 ) -> ArchConfig:
-    """``config`` with what is given here in place of its own; a new table starts without the old one's DRAM and voltage.
+    """``config`` with what is given here in place of its own. A new table starts without the old one's other settings.
 
     Raises:
         InputError: a value that cannot be.
@@ -33,6 +33,6 @@ def with_technology(
         technology = TechnologyConfig.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"technology.{where}: {first['msg'][0].lower()}{first['msg'][1:]} (got {first['input']!r})") from error
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise InputError(f"technology.{first['loc'][0]}: {message} (got {first['input']!r})") from error
     return config.model_copy(update={"technology": technology})

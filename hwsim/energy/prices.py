@@ -39,7 +39,7 @@ class Costs:
     def read(self, memory: str) -> float:
         """A word (a byte of a scratchpad, 32 bits of an accumulator) leaves a memory."""
         found = self._memories[memory]
-        kib = found.bank_kib if self.table.sram.per == "bank" else found.kib
+        kib = found.kib if found.shared and self.table.sram.per == "scratchpad" else found.bank_kib
         return self.table.sram.access_pj(kib, found.word_bits)
 
     def write(self, memory: str) -> float:
@@ -56,11 +56,11 @@ class Costs:
 
     def registers(self, bits: int) -> float:
         """Bits written to flip-flops."""
-        return bits * self.table.register.write_pj_per_bit.value
+        return bits * self.table.registers.write_pj_per_bit.value
 
     def hops(self, bits: int) -> float:
         """Bits that move on to the neighbouring PE."""
-        return bits * self.table.register.hop_pj_per_bit.value
+        return bits * self.table.registers.hop_pj_per_bit.value
 
     def beat(self) -> float:
         """A beat to or from DRAM: all its bytes move, asked for or not."""
@@ -75,6 +75,27 @@ class Price:
     component: Component
     what: str
     pj: Callable[[Costs], float]
+
+
+def _blend(costs: Costs) -> float:
+    return 2 * (costs.multiply(8, 17) + costs.add(34))
+
+
+def _sums_rest(config: ArchConfig) -> bool:
+    return config.dense.dataflow == "output_stationary"
+
+
+def _stream(costs: Costs) -> float:
+    """Of all PEs in a cycle, used there or not: activations move right; sums move down, or weights do and sums stay."""
+    config = costs.config
+    if _sums_rest(config):
+        return config.macs_per_cycle * (costs.hops(8 + 8) + costs.registers(config.psum_bits))
+    return config.macs_per_cycle * costs.hops(8 + config.psum_bits)
+
+
+def _weight(costs: Costs) -> float:
+    """Into the shadow register and on into the active one. Weights that stream are in ``_stream``."""
+    return 0.0 if _sums_rest(costs.config) else costs.hops(8) + costs.registers(8)
 
 
 PRICES: tuple[Price, ...] = (
@@ -97,11 +118,10 @@ PRICES: tuple[Price, ...] = (
     Price("macs", "mac", "8 x 8 bits, added to a partial sum", lambda c: c.multiply(8, 8) + c.add(c.config.psum_bits)),
     Price("acc_reads", "mac", "partial sum added to the accumulator", lambda c: c.add(_ACC_BITS)),
     Price("requantized", "mac", "bias, and 24 x 24 bits", lambda c: c.multiply(24, 24) + 2 * c.add(_ACC_BITS)),
-    Price("skip_ifm_bytes", "mac", "residual: two products of 8 x 17 bits", lambda c: _blend(c)),
-    Price("skip_ofm_bytes", "mac", "residual: two products of 8 x 17 bits", lambda c: _blend(c)),
-    Price("stream_cycles", "register", "activations and sums, on by a PE", lambda c: c.hops(_moving_bits(c.config))),
-    Price("weight_read_bytes", "register", "shadow weight, from the PE above", lambda c: c.hops(8)),
-    Price("weight_read_bytes", "register", "shadow weight to active weight", lambda c: c.registers(8)),
+    Price("skip_ifm_bytes", "mac", "residual: two products of 8 x 17 bits", _blend),
+    Price("skip_ofm_bytes", "mac", "residual: two products of 8 x 17 bits", _blend),
+    Price("stream_cycles", "register", "activations, weights and sums, on by a PE", _stream),
+    Price("weight_read_bytes", "register", "a weight that stays, to its PE", _weight),
     Price("param_read_bytes", "register", "a lane's parameters", lambda c: c.registers(8)),
     Price("acc_writes", "register", "the sum, kept for the next cycle", lambda c: c.registers(_ACC_BITS)),
     Price("requantized", "register", "a lane's pipeline", lambda c: c.registers(LANE_STATE_BITS - 8 * PARAM_BYTES)),
@@ -116,12 +136,3 @@ FREE: dict[str, str] = {
     "weight_tiles": "carried by weight_read_bytes",
 }
 """Events without a price, and why. Stalls have none either: a cycle costs clock and leakage, waiting or not."""
-
-
-def _blend(costs: Costs) -> float:
-    return 2 * (costs.multiply(8, 17) + costs.add(34))
-
-
-def _moving_bits(config: ArchConfig) -> int:
-    """Of all PEs in a cycle: what moves right and what moves down, whether it is used there or not."""
-    return config.macs_per_cycle * (8 + config.psum_bits)

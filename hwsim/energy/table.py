@@ -87,7 +87,7 @@ class Table(Part):
     """Bits of both operands to pJ."""
     add: Curve
     """Bits to pJ."""
-    register: Register
+    registers: Register
     sram: Sram
     dram: str | Dram
     """The kind that is used where the configuration names none; or the table's own."""

@@ -2,69 +2,89 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
+
+from hwsim.report.names import short_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hwsim.results import Estimate, Simulation
 
-__all__ = ["architectures_table", "estimate_table", "simulation_table"]
+__all__ = ["architectures_table", "beside", "bytes_text", "energy_text", "estimate_table", "simulation_table", "zero"]
 
 
 def estimate_table(estimate: Estimate) -> Table:
     """Cycles, utilisation and traffic, layer by layer."""
     energy = all(layer.energy_pj is not None for layer in estimate.layers) and bool(estimate.layers)
+    unit = estimate.technology.energy_unit if estimate.technology is not None else "pJ"
     table = _table(f"{estimate.model} on {estimate.arch} at {estimate.clock_mhz:g} MHz ({estimate.fidelity} model)")
-    table.add_column("layer", overflow="fold")
+    table.add_column("layer", no_wrap=True)
     table.add_column("operator")
     for name in ("MACs", "cycles", "utilisation", "DRAM read", "DRAM write"):
         table.add_column(name, justify="right")
     if energy:
         table.add_column("energy", justify="right")
     table.add_column("bound by")
-    for layer in estimate.layers:
-        cells = [
-            *(layer.name, layer.op, f"{layer.macs:,}", f"{layer.cycles:,}", f"{layer.utilization:.1%}"),
-            *(_bytes(layer.dram_read_bytes), _bytes(layer.dram_write_bytes)),
+    for name, layer in zip(short_names([layer.name for layer in estimate.layers]), estimate.layers, strict=True):
+        cells: list[str | Text] = [
+            *(Text(name), Text(layer.op), f"{layer.macs:,}", f"{layer.cycles:,}", f"{layer.utilization:.1%}"),
+            *(bytes_text(layer.dram_read_bytes), bytes_text(layer.dram_write_bytes)),
         ]
         if layer.energy_pj is not None and energy:
-            cells.append(_energy(layer.energy_pj.total))
+            cells.append(energy_text(layer.energy_pj.total, unit))
         table.add_row(*cells, layer.bound)
     totals = estimate.totals()
     table.add_section()
     cells = [
         *("total", f"{estimate.time_us:,.1f} µs", f"{estimate.macs:,}", f"{estimate.cycles:,}"),
-        *(f"{estimate.utilization:.1%}", _bytes(totals["dram_read_bytes"]), _bytes(totals["dram_write_bytes"])),
+        *(f"{estimate.utilization:.1%}", bytes_text(totals["dram_read_bytes"]), bytes_text(totals["dram_write_bytes"])),
     ]
     if energy:
-        cells.append(_energy(totals["energy_pj"]))
+        cells.append(energy_text(totals["energy_pj"], unit))
     table.add_row(*cells, "", style="bold")
+    notes = _energy_notes(estimate, totals) if energy else []
     if estimate.host_operators:
-        table.caption = f"on the host: {', '.join(estimate.host_operators)}"
+        notes.append(f"on the host: {', '.join(estimate.host_operators)}")
+    table.caption = "\n".join(notes) or None
     return table
+
+
+def _energy_notes(estimate: Estimate, totals: dict[str, Any]) -> list[str]:
+    """What the energy is of, where it goes, and what follows from it."""
+    total = totals["energy_pj"]
+    parts = {name: pj for name, pj in totals["energy_by_component_pj"].items() if name != "total"}
+    notes = ["energy: " + ", ".join(f"{name} {pj / total:.1%}" for name, pj in parts.items())] if total else []
+    if totals["average_power_mw"] is not None:
+        notes[-1] += f"; {totals['average_power_mw']:,.1f} mW, {totals['tops_per_watt']:.3f} TOPS/W"
+    if estimate.technology is not None:
+        tech = estimate.technology
+        supply = f" at {tech.voltage_v:g} V" if tech.voltage_v else ""
+        own = "its own" if tech.dram == tech.table else tech.dram.upper()
+        notes.append(f"technology: {tech.table}{supply}, DRAM {own}")
+    return notes
 
 
 def simulation_table(run: Simulation) -> Table:
     """RTL beside model and reference, layer by layer."""
     table = _table(f"{run.estimate.model} on {run.estimate.arch}, RTL in {run.simulator}")
-    table.add_column("layer", overflow="fold")
+    table.add_column("layer", no_wrap=True)
     table.add_column("operator")
     for name in ("MACs", "RTL cycles", "model cycles", "utilisation", "counters differing", "bytes differing"):
         table.add_column(name, justify="right")
-    for layer in run.layers:
+    for name, layer in zip(short_names([layer.estimate.name for layer in run.layers]), run.layers, strict=True):
         table.add_row(
-            layer.estimate.name,
-            layer.estimate.op,
+            Text(name),
+            Text(layer.estimate.op),
             f"{layer.estimate.macs:,}",
             f"{layer.rtl_cycles:,}",
-            _beside(layer.model_cycles, layer.rtl_cycles),
+            beside(layer.model_cycles, layer.rtl_cycles),
             f"{layer.estimate.utilization:.1%}",
-            _zero(len(layer.counter_differences)),
-            _zero(layer.mismatched_bytes),
+            zero(len(layer.counter_differences)),
+            zero(layer.mismatched_bytes),
         )
     table.add_section()
     table.add_row(
@@ -72,10 +92,10 @@ def simulation_table(run: Simulation) -> Table:
         f"{run.rtl_cycles / run.estimate.clock_mhz:,.1f} µs",
         f"{run.estimate.macs:,}",
         f"{run.rtl_cycles:,}",
-        _beside(run.model_cycles, run.rtl_cycles),
+        beside(run.model_cycles, run.rtl_cycles),
         f"{run.estimate.utilization:.1%}",
-        _zero(sum(len(layer.counter_differences) for layer in run.layers)),
-        _zero(run.mismatched_bytes),
+        zero(sum(len(layer.counter_differences) for layer in run.layers)),
+        zero(run.mismatched_bytes),
         style="bold",
     )
     built = f"compiled in {run.build_s:.1f} s, " if run.build_s else ""
@@ -102,23 +122,33 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", caption_justify="left", header_style="bold")
 
 
-def _beside(model: int, rtl: int) -> Text:
+def beside(model: int, rtl: int) -> Text:
+    """The model's figure, in green where it is the hardware's."""
     return Text(f"{model:,}", style="green" if model == rtl else "bold red")
 
 
-def _zero(count: int) -> Text:
+def zero(count: int) -> Text:
+    """A count that ought to be 0."""
     return Text(f"{count:,}", style="bold red" if count else "green")
 
 
-def _bytes(count: int) -> str:
+def bytes_text(count: int) -> str:
+    """With a binary unit."""
     for unit, size in (("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= size:
             return f"{count / size:,.1f} {unit}"
     return f"{count} B"
 
 
-def _energy(picojoules: float) -> str:
-    for unit, size in (("mJ", 1e9), ("µJ", 1e6), ("nJ", 1e3)):
-        if picojoules >= size:
-            return f"{picojoules / size:,.2f} {unit}"
-    return f"{picojoules:.1f} pJ"
+_ENERGY_UNITS = {
+    "pJ": (("mJ", 1e9), ("µJ", 1e6), ("nJ", 1e3)),
+    "MAC": (("GMAC", 1e9), ("MMAC", 1e6), ("kMAC", 1e3)),
+}
+"""Multiples of a table's unit."""
+
+
+def energy_text(amount: float, unit: str) -> str:
+    for name, size in _ENERGY_UNITS[unit]:
+        if amount >= size:
+            return f"{amount / size:,.2f} {name}"
+    return f"{amount:.1f} {unit}"

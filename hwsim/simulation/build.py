@@ -33,7 +33,7 @@ from hwsim.simulation.simulators import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Build", "Design", "Waves", "build", "cache_errors", "cache_folder", "waves_format"]
+__all__ = ["Build", "Design", "Waves", "build", "cache_errors", "cache_folder", "runtime_folder", "waves_format"]
 
 CACHE_VARIABLE = "HWSIM_CACHE"
 KEEP_BUILDS = 48
@@ -187,20 +187,21 @@ def _make(design: Design, simulator: SimulatorName, waves: Waves | None, folder:
     log.unlink()
 
 
-def _runtime_folder(waves: Waves | None) -> Path:
+def runtime_folder(waves: Waves | None) -> Path:
+    """Where the objects of Verilator's own library are kept, which every model is linked with."""
     tools = f"{find_simulator('verilator')} {find_compiler()} {COMPILER_FLAGS} {waves}"
     return cache_folder() / f"runtime-{hashlib.sha256(tools.encode()).hexdigest()[:24]}"
 
 
 def _lend_runtime(waves: Waves | None, partial: Path) -> None:
     """Give make the objects of Verilator's library, if an earlier build left them: they are half of a small build."""
-    folder = _runtime_folder(waves)
+    folder = runtime_folder(waves)
     for path in folder.glob("*.o") if folder.exists() else ():
         shutil.copy(path, partial)
 
 
 def _keep_runtime(waves: Waves | None, partial: Path) -> None:
-    folder = _runtime_folder(waves)
+    folder = runtime_folder(waves)
     if folder.exists():
         return
     mine = Path(tempfile.mkdtemp(dir=folder.parent, suffix=".partial"))

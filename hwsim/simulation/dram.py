@@ -12,15 +12,14 @@ from hwsim.errors import SimulationError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DUMP_FILE", "IMAGE_FILE", "Range", "read_words", "write_words"]
+__all__ = ["DUMP_FILE", "IMAGE_FILE", "RAW_IMAGE_FILE", "read_words", "write_words"]
 
 IMAGE_FILE = "memory.hex"
+RAW_IMAGE_FILE = "memory.bin"
+"""The same bytes, for a memory that is not Verilog."""
 DUMP_FILE = "dump.hex"
 
 _NOT_WORDS = re.compile(r"^(?:@([0-9a-fA-F]+)|//.*)\s*$", re.MULTILINE)
-
-Range = tuple[int, int]
-"""Byte address and number of bytes."""
 
 
 def write_words(path: Path, image: bytes, word_bytes: int) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from hwsim.simulation.dram import DUMP_FILE
+from hwsim.simulation.dram import DUMP_FILE, RAW_IMAGE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ class RandomAxiRam(Memory):
     def __init__(self, dut: Any, session: Session, folder: Path) -> None:
         from cocotbext.axi import AxiBus, AxiRam, AxiRamRead, AxiReadBus
 
-        image = (folder / session.image).read_bytes()
+        image = (folder / RAW_IMAGE_FILE).read_bytes()
         self._data = AxiRam(AxiBus.from_prefix(dut, "m_axi_data"), dut.clk, dut.rst, size=session.memory_bytes)
         self._data.write(0, image)
         fetch = AxiRamRead(

@@ -14,7 +14,7 @@ import numpy as np
 
 from hwsim.errors import SimulationError, ToolError
 from hwsim.simulation.build import build, waves_format
-from hwsim.simulation.dram import DUMP_FILE, IMAGE_FILE, read_words, write_words
+from hwsim.simulation.dram import DUMP_FILE, IMAGE_FILE, RAW_IMAGE_FILE, read_words, write_words
 from hwsim.simulation.harness import MemoryKind, harness
 from hwsim.simulation.runner import run
 from hwsim.simulation.session import Job, JobResult, Session, dump_name, read_results
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rtl.config import ArchConfig
 
-__all__ = ["MAX_CYCLES", "ProgramJob", "RtlRun", "simulate_program", "simulate_programs"]
+__all__ = ["MAX_CYCLES", "ProgramJob", "RtlRun", "memory_top", "simulate_program", "simulate_programs", "write_memory"]
 
 MAX_CYCLES = 1 << 32
 """Cycles after which a simulation is given up, unless the caller knows better."""
@@ -134,32 +134,15 @@ def simulate_programs(
     name = check_simulator(simulator)
     text = accelerator_verilog(config) if verilog is None else verilog
     data_bytes = config.bus.data_bytes
-    top = max([len(image), *(address + size for job in jobs for address, size in (job.window, *job.outputs))])
-    design = harness(text, data_bytes=data_bytes, memory=memory, memory_bytes=top)
-    built = build(design, name, waves=waves_format(waves))
-
+    top = memory_top(image, jobs)
+    built = build(
+        harness(text, data_bytes=data_bytes, memory=memory, memory_bytes=top), name, waves=waves_format(waves)
+    )
     with _run_folder() as folder:
-        first, last = _dump_range(jobs, data_bytes)
-        plusargs: dict[str, str | int] = {
-            "dram_load": IMAGE_FILE,
-            "dram_dump": DUMP_FILE,
-            "dram_dump_first": first,
-            "dram_dump_last": last,
-            "dram_latency": config.dram.latency_cycles,
-            "dram_interval": config.dram.beat_interval,
-        }
-        session = Session(
-            jobs=tuple(_session_job(job) for job in jobs),
-            memory=memory,
-            image=IMAGE_FILE,
-            memory_bytes=max(top, 1),
-            stall=stall,
-        )
-        if memory == "dram":
-            plusargs["dram_load_last"] = write_words(folder / IMAGE_FILE, image, data_bytes) - 1
-        else:
-            (folder / IMAGE_FILE).write_bytes(image)
-        session.save(folder)
+        plusargs = write_memory(folder, config, image, jobs)
+        Session(
+            jobs=tuple(_session_job(job) for job in jobs), memory=memory, memory_bytes=max(top, 1), stall=stall
+        ).save(folder)
         run(built, "hwsim.simulation.bench", folder, plusargs=plusargs, seed=seed, waves=waves, progress=progress)
         results = []
         for index, (job, result) in enumerate(zip(jobs, read_results(folder), strict=True)):
@@ -167,9 +150,32 @@ def simulate_programs(
             if memory == "axiram":
                 contents = (folder / dump_name(index)).read_bytes()
             elif job.outputs:
+                first, _ = _dump_range(jobs, data_bytes)
                 base, contents = first * data_bytes, read_words(folder / dump_name(index), data_bytes, first)
             results.append(_rtl_run(job, result, contents, base, built.seconds))
     return results
+
+
+def memory_top(image: bytes, jobs: Sequence[ProgramJob]) -> int:
+    """Bytes of memory that the jobs need."""
+    return max([len(image), *(address + size for job in jobs for address, size in (job.window, *job.outputs))])
+
+
+def write_memory(folder: Path, config: ArchConfig, image: bytes, jobs: Sequence[ProgramJob]) -> dict[str, str | int]:
+    """Write the image where a simulation in ``folder`` loads it; return the arguments that say so (see dram.v)."""
+    data_bytes = config.bus.data_bytes
+    words = write_words(folder / IMAGE_FILE, image, data_bytes)
+    (folder / RAW_IMAGE_FILE).write_bytes(image)
+    first, last = _dump_range(jobs, data_bytes)
+    return {
+        "dram_load": IMAGE_FILE,
+        "dram_load_last": words - 1,
+        "dram_dump": DUMP_FILE,
+        "dram_dump_first": first,
+        "dram_dump_last": last,
+        "dram_latency": config.dram.latency_cycles,
+        "dram_interval": config.dram.beat_interval,
+    }
 
 
 def _session_job(job: ProgramJob) -> Job:

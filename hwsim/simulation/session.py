@@ -37,8 +37,6 @@ class Session:
     jobs: tuple[Job, ...]
     memory: str
     """``dram`` or ``axiram``."""
-    image: str = ""
-    """For ``axiram``: file of the memory's bytes."""
     memory_bytes: int = 0
     """For ``axiram``."""
     stall: float = 0.0

@@ -13,7 +13,7 @@ from rtl.config import ArchConfig, parse_arch
 from rtl.control.axi_lite import OKAY
 from rtl.control.timing import Schedule, schedule
 from rtl.counters import COUNTERS, stall_name
-from rtl.dense.timing import ComputeTiming, PostTiming, compute_events, post_events
+from rtl.dense.timing import PostTiming, compute_events, compute_timing, post_events
 from rtl.dma.timing import LoadTiming, StoreTiming
 from rtl.dma.timing_fetch import FetchTiming
 from rtl.isa import (
@@ -43,7 +43,7 @@ DRAM_BYTES = WINDOW + WINDOW_BYTES
 LIMIT = 6_000
 
 TINY = """
-dense: {rows: 2, cols: 2, depthwise_taps: 0}
+dense: {rows: 2, cols: 2, depthwise_taps: 0, dataflow: %s}
 memory: {ifm_kib: 1, ofm_kib: 1, weight_kib: 1, param_kib: 1, accumulators: 16}
 bus: {data_bytes: %d, burst_beats: 4, outstanding: 2}
 dram: {latency_cycles: %d, beat_interval: %d}
@@ -53,8 +53,8 @@ control: {queue_depth: 2, fetch_depth: 8, max_layers: 3}
 LOAD, COMPUTE, POST, STORE = (1 << engine for engine in Engine)
 
 
-def tiny(data_bytes: int = 4, latency: int = 7, interval: int = 1) -> ArchConfig:
-    return parse_arch(TINY % (data_bytes, latency, interval), "tiny")
+def tiny(data_bytes: int = 4, latency: int = 7, interval: int = 1, dataflow: str = "weight_stationary") -> ArchConfig:
+    return parse_arch(TINY % (dataflow, data_bytes, latency, interval), "tiny")
 
 
 @dataclass
@@ -150,7 +150,7 @@ def predict(config: ArchConfig, program: list[Instruction]) -> tuple[Schedule, d
         fetch=FetchTiming(config, len(program), program=PROGRAM),
         engines={
             Engine.LOAD: load,
-            Engine.COMPUTE: ComputeTiming(config),
+            Engine.COMPUTE: compute_timing(config),
             Engine.POST: PostTiming(config),
             Engine.STORE: store,
         },
@@ -164,7 +164,7 @@ def predict(config: ArchConfig, program: list[Instruction]) -> tuple[Schedule, d
             case Store():
                 events = store.events(i)
             case Compute():
-                events = compute_events(i, config.dense.rows)
+                events = compute_events(i, config)
             case End():
                 events = {}
             case _:
@@ -261,9 +261,16 @@ def stored(before: bytes, program: list[Instruction]) -> bytes:
     return bytes(window)
 
 
-@pytest.mark.parametrize(("seed", "memory"), [(0, (4, 30, 1)), (1, (8, 1, 2)), (2, (4, 7, 1))])
-def test_a_program_takes_the_cycles_and_counts_the_events_of_the_model(seed, memory):
-    config = tiny(*memory)
+@pytest.mark.parametrize(
+    ("seed", "memory", "dataflow"),
+    [
+        (0, (4, 30, 1), "weight_stationary"),
+        (1, (8, 1, 2), "weight_stationary"),
+        (2, (4, 7, 1), "output_stationary"),
+    ],
+)
+def test_a_program_takes_the_cycles_and_counts_the_events_of_the_model(seed, memory, dataflow):
+    config = tiny(*memory, dataflow)
     program = random_program(Random(seed), 4)
     host = Host(config)
     before = bytes(host.memory[WINDOW:])

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from rtl.config import ArchConfig, ConfigError, load_arch, parse_arch, preset_names
 
-KNOWN = "name, clock_mhz, dense, memory, bus, dram, control"
+KNOWN = ", ".join(ArchConfig.model_fields)
 
 
 def refused(text: str) -> str:
@@ -43,7 +43,7 @@ def test_a_file_is_the_default_with_changes(tmp_path: Path):
 
 
 def test_equal_hardware_has_an_equal_hash_whatever_its_name_clock_and_memory():
-    one = parse_arch("name: one\nclock_mhz: 100\ndram: {latency_cycles: 3}", "a.yaml")
+    one = parse_arch("name: one\nclock_mhz: 100\ndram: {latency_cycles: 3}\ntechnology: {voltage_v: 0.9}", "a.yaml")
     two = parse_arch("name: two", "b.yaml")
     assert one.rtl_hash == two.rtl_hash
     assert re.fullmatch("[0-9a-f]{16}", one.rtl_hash)
@@ -126,7 +126,7 @@ def test_wrong_types(text, message):
         ("clock_mhz: -.inf", "clock_mhz: input should be greater than 0 (got -inf)"),
         (
             "dense: {dataflow: row_stationary}",
-            "dense.dataflow: input should be 'weight_stationary' (got 'row_stationary')",
+            "dense.dataflow: input should be 'weight_stationary' or 'output_stationary' (got 'row_stationary')",
         ),
     ],
 )
@@ -146,6 +146,10 @@ def test_absurd_values(text, message):
             "bus.burst_beats=256 of 32 bytes make bursts of 8192 bytes, over AXI's 4096 (lower burst_beats)",
         ),
         ("bus: {data_bytes: 64}", "bus.data_bytes=64 is wider than an instruction of 32 bytes"),
+        (
+            "dense: {dataflow: output_stationary}",
+            "dense.depthwise_taps=7 is for the weight-stationary dataflow (set it to 0 for output_stationary)",
+        ),
         (
             "dense: {rows: 4}",
             "dense.depthwise_taps=7 needs that many rows; dense.rows=4 (lower depthwise_taps or raise rows)",

@@ -116,7 +116,7 @@ def test_a_word_of_zeros_is_no_instruction():
             id="LOAD",
         ),
         pytest.param(
-            PostConfig(zero_point=-1, low=0, high=0), 6 | 0xFF << 24 | 1 << 114 | 0x7F80 << 119, id="negative"
+            PostConfig(zero_point=-1, low=0, high=0), 6 | 0xFF << 24 | 1 << 120 | 0x7F80 << 125, id="negative"
         ),
     ],
 )

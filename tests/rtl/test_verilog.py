@@ -47,7 +47,15 @@ def test_the_top_has_the_ports_of_a_board(verilog):
     header = re.search(rf"^module {TOP}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
     assert header is not None
     ports = set(re.split(r"[\s,]+", header[1]))
-    assert {"clk", "rst", "irq", "s_axil_awaddr", "m_axi_fetch_araddr", "m_axi_data_araddr", "m_axi_data_wdata"} <= ports
+    assert {
+        "clk",
+        "rst",
+        "irq",
+        "s_axil_awaddr",
+        "m_axi_fetch_araddr",
+        "m_axi_data_araddr",
+        "m_axi_data_wdata",
+    } <= ports
     assert all(re.fullmatch(r"clk|rst|irq|s_axil_\w+|m_axi_fetch_\w+|m_axi_data_\w+", port) for port in ports)
 
 

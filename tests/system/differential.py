@@ -15,13 +15,14 @@ from compiler.errors import ModelError
 from compiler.interpreter import interpret
 from compiler.mapping.compile import compile_graph
 from hwsim.cycles import ProgramCycles, layer_cycles, program_cycles
+from hwsim.execute import Work, place
 from hwsim.functional import Machine
-from hwsim.simulation.program import ProgramJob, RtlRun, simulate_programs
+from hwsim.simulation.program import RtlRun, simulate_programs
 from rtl.counters import COUNTERS
 from rtl.isa import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -76,7 +77,7 @@ class Trial:
         )
         return faults + list(self._timing_faults(run)) if timing else faults
 
-    def _wrong_tensors(self, value) -> list[str]:  # noqa: ANN001
+    def _wrong_tensors(self, value: Callable[[str], NDArray]) -> list[str]:
         faults = []
         for name in self.written:
             wrong = np.count_nonzero(value(name) != self.reference[name])
@@ -114,23 +115,9 @@ def run_in_rtl(
 ) -> list[RtlRun]:
     """Run trials of one accelerator and memory in one simulator, one after the other, each in a window of its own."""
     (config,) = {trial.config for trial in trials}
-    images, jobs = [], []
-    base = 0
-    for trial in trials:
-        image, program = trial.image(), trial.program
-        (segment,) = program.segments
-        images.append(image)
-        jobs.append(
-            ProgramJob(
-                program_address=base + segment.address,
-                program_length=len(segment.instructions),
-                window=(base, program.window_bytes),
-                outputs=tuple((base + at.address, at.size) for at in program.tensors.values()),
-                layers=len(program.layers),
-                max_cycles=(2000 + 2 * trial.model.cycles) if memory == "dram" else 1 << 24,
-            )
-        )
-        base += image.size
-    return simulate_programs(
-        config, np.concatenate(images).tobytes(), jobs, simulator=simulator, memory=memory, seed=seed
-    )
+    works = [Work(trial.program, trial.case.inputs) for trial in trials]
+    segments = [segment for trial in trials for segment in trial.program.segments]
+    # A memory that answers at random has no cycles to be late by.
+    most = 2000 + 2 * max(trial.model.cycles for trial in trials) if memory == "dram" else 1 << 24
+    image, jobs = place(works, segments, [work.inputs for work in works], most)
+    return simulate_programs(config, image, jobs, simulator=simulator, memory=memory, seed=seed)

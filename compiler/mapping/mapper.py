@@ -1,0 +1,182 @@
+"""The mapper: how a job is cut into tiles, chosen by what each way would cost.
+
+The choice is between spatial tile sizes and loop orders. With all filter tiles in one *group*, a spatial tile is read
+once and, where the weights do not fit the scratchpad, they are read again for every spatial tile. With groups that fit,
+every weight is read once, and spatial tiles again for every group. Each candidate is priced in closed form, and the
+cheapest by the objective is what the code generator emits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from compiler.mapping.tiling import Budget, Tile, choose_tile, input_pitch, patch_sizes
+
+if TYPE_CHECKING:
+    from compiler.mapping.job import FilterTile, Job
+    from rtl.config import ArchConfig
+
+__all__ = ["CYCLES", "Cost", "Objective", "Plan", "Situation", "choose_plan", "plan_cost"]
+
+_POST_OVERHEAD = 14
+"""Cycles of a POST beside its pixels: decoding, parameters, the tail of the side bus."""
+_COMPUTE_OVERHEAD = 3
+_LOAD_OVERHEAD = 4
+_STRIP_OVERHEAD = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What the mapper minimises: a weighted sum of cycles and DRAM bytes. The weights are data from whoever asks."""
+
+    cycle: float
+    dram_byte: float
+
+
+CYCLES = Objective(cycle=1.0, dram_byte=1e-3)
+"""Fewest cycles; among equals, the least traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the jobs before have left to this one."""
+
+    input_resident: bool
+    skip_resident: bool
+    output_resident: bool
+    ofm_gap: int
+    """Bytes of OFM for tiles of an output that leaves the chip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a job is cut: output pixels per tile, and filter tiles per group."""
+
+    tile: Tile
+    group: int
+
+
+class Cost(NamedTuple):
+    """Of one job, by one plan, in closed form: an estimate of the cycles, and the traffic."""
+
+    cycles: float
+    dram_bytes: int
+
+
+def choose_plan(job: Job, config: ArchConfig, situation: Situation, objective: Objective = CYCLES) -> Plan:
+    """The cheapest plan for ``job``.
+
+    Raises:
+        ModelError: no plan fits.
+    """
+    plans = list(dict.fromkeys(_candidates(job, config, situation)))
+
+    def price(plan: Plan) -> float:
+        cost = plan_cost(job, config, situation, plan)
+        return objective.cycle * cost.cycles + objective.dram_byte * cost.dram_bytes
+
+    return min(plans, key=price)
+
+
+def _candidates(job: Job, config: ArchConfig, situation: Situation) -> list[Plan]:
+    groups = {len(job.tiles), _filter_tiles_that_fit(job, config)}
+    largest = config.memory.accumulators
+    pixels = {min(largest, max(16, 4 * config.dense.rows) << k) for k in range(8)} | {largest}
+    plans = []
+    for group in sorted(groups):
+        channels = sum(tile.filters for tile in job.tiles[:group])
+        for count in sorted(pixels):
+            budget = Budget(
+                ifm=None if situation.input_resident else config.memory.ifm_kib * 1024,
+                skip_in_ifm=job.skip is not None and not situation.skip_resident,
+                ofm=None if situation.output_resident else situation.ofm_gap,
+                pixels=count,
+                channels=channels,
+            )
+            plans.append(Plan(choose_tile(job, config, budget), group))
+    return plans
+
+
+def _filter_tiles_that_fit(job: Job, config: ArchConfig) -> int:
+    """Filter tiles whose weights fit the scratchpad together, in groups as even as can be; at least one."""
+    total = len(job.tiles)
+    largest = max(_weight_bytes(tile) for tile in job.tiles)
+    fit = max(1, min(total, config.memory.weight_kib * 1024 // max(largest, 1)))
+    return -(-total // -(-total // fit))
+
+
+def _weight_bytes(tile: FilterTile) -> int:
+    return sum(window.weights.size for window in tile.windows)
+
+
+def plan_cost(job: Job, config: ArchConfig, situation: Situation, plan: Plan) -> Cost:
+    """What ``plan`` costs."""
+    heights, widths = patch_sizes(job.out_shape[0], plan.tile.height), patch_sizes(job.out_shape[1], plan.tile.width)
+    patches = [(h, w, n * k) for h, n in heights.items() for w, k in widths.items()]
+    count = sum(n for _, _, n in patches)
+    groups = -(-len(job.tiles) // plan.group)
+    kinds = Counter((tile.filters, tuple((len(w.weights), w.run, w.kx, w.ky) for w in tile.windows)) for tile in job.tiles)
+
+    compute = post = 0
+    for height, width, patch_count in patches:
+        for (_, windows), tile_count in kinds.items():
+            for _, run, kx, ky in windows:
+                cycles = _stream_cycles(job, config, height, width, run, kx, ky)
+                compute += patch_count * tile_count * (cycles + _COMPUTE_OVERHEAD)
+            post += patch_count * tile_count * (height * width + _POST_OVERHEAD)
+
+    weights = sum(_weight_bytes(tile) for tile in job.tiles)
+    group_weights = max(
+        sum(_weight_bytes(tile) for tile in job.tiles[k : k + plan.group]) for k in range(0, len(job.tiles), plan.group)
+    )
+    if group_weights > config.memory.weight_kib * 1024:
+        weights *= count
+    channels = job.in_shape[2]
+    pitch = input_pitch(_extent(plan.tile.width, job, 1), channels, job.natural_run, config.banks)
+    tile_bytes = _extent(plan.tile.height, job, 0) * pitch
+    inputs = 0
+    if not situation.input_resident:
+        read = sum(n * _extent(h, job, 0) * _extent(w, job, 1) * channels for h, w, n in patches)
+        held = count * tile_bytes <= config.memory.ifm_kib * 1024
+        inputs = read if held else read * groups
+    out_bytes = job.out_shape[0] * job.out_shape[1] * sum(tile.filters for tile in job.tiles)
+    skips = out_bytes if job.skip is not None and not situation.skip_resident else 0
+    params = sum(tile.params.size for tile in job.tiles)
+    stores = 0 if situation.output_resident else out_bytes
+
+    per_cycle = config.bus.data_bytes / config.dram.beat_interval
+    load = (inputs + weights + skips + params) / per_cycle + _LOAD_OVERHEAD * count * len(job.tiles)
+    # A group writes a strip of each pixel, and a strip is a burst of its own.
+    strip = sum(tile.filters for tile in job.tiles[: plan.group])
+    beats = out_bytes / per_cycle if groups == 1 else _pixels(job) * groups * (strip / per_cycle + _STRIP_OVERHEAD)
+    store = beats if stores else 0
+    first_tile = min(tile_bytes, job.in_shape[0] * job.in_shape[1] * channels)
+    fill = (0 if situation.input_resident else first_tile / per_cycle) + 2 * config.dram.latency_cycles
+    last_patch = plan.tile.height * plan.tile.width
+    drain = last_patch + (0 if situation.output_resident else last_patch * out_bytes / _pixels(job) / per_cycle)
+    return Cost(max(compute, load, post, store) + fill + drain, inputs + weights + skips + params + stores)
+
+
+def _pixels(job: Job) -> int:
+    return job.out_shape[0] * job.out_shape[1]
+
+
+def _extent(pixels: int, job: Job, axis: int) -> int:
+    """Input rows (or columns) under ``pixels`` rows of output, inside the input."""
+    return min((pixels - 1) * job.strides[axis] + job.kernel[axis], job.in_shape[axis])
+
+
+def _stream_cycles(job: Job, config: ArchConfig, height: int, width: int, run: int, kx: int, ky: int) -> int:
+    """Cycles that the array spends on a patch and a window."""
+    rows = config.dense.rows
+    if job.depthwise:
+        vectors = height * ((width - 1) * job.strides[1] + kx)
+        return ky * max(vectors, kx)
+    pixels = height * width
+    if config.dense.dataflow == "output_stationary":
+        return -(-pixels // rows) * rows * -(-(run * kx * ky) // rows)
+    # Rows of a window line up for the mapper's own pitch; a little more where they do not.
+    tiles = kx * ky if job.reuse_weights else -(-(run * kx * ky) // rows)
+    return tiles * max(pixels, min(rows, run * kx * ky))

@@ -1,0 +1,205 @@
+"""An instruction stream that is malformed raises the fault flag and stops: no hang, and nothing written out of bounds.
+
+On the assembled accelerator in RTL. After every mistake the same hardware runs a right program to the byte and cycle.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hwsim.simulation import program as simulation
+from hwsim.simulation.program import ProgramJob, RtlRun, simulate_programs
+from rtl.isa import FORMATS, INSTRUCTION_BITS, INSTRUCTION_BYTES, End, Fault, Opcode, encode, layout_of
+from tests.system.differential import Trial, trials_of
+from tests.system.mistakes import MISTAKES, VICTIM, WINDOW_BYTES, Mistake
+from tests.system.random_layers import random_case
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rtl.isa import Instruction
+
+PAGE = 4096
+LONGEST = 5_000_000
+"""More cycles than any instruction stream here can take. A program that runs longer hangs."""
+
+
+class Victim:
+    """A memory of a right program and many wrong ones, and what each run left of it.
+
+    ::
+
+        0            right program and its window
+        window       WINDOW_BYTES for all wrong programs, noise
+        programs     one after the other, pages of noise between them
+    """
+
+    def __init__(self, wrong: Sequence[Mistake]) -> None:
+        self.right = right_trial()
+        rng = Random(9)
+        image = bytearray(self.right.image().tobytes())
+        self.window = len(image)
+        image += rng.randbytes(WINDOW_BYTES)
+        jobs = [self._right_job()]
+        for mistake in wrong:
+            image += rng.randbytes(PAGE)
+            code = b"".join(word.to_bytes(INSTRUCTION_BYTES, "little") for word in mistake.words)
+            jobs += [self._wrong_job(mistake, len(image)), self._right_job()]
+            image += code + rng.randbytes(-len(code) % PAGE)
+        whole = ((0, len(image)),)
+        jobs = [dataclasses.replace(job, outputs=whole) for job in jobs]
+        with pytest.MonkeyPatch.context() as patch:
+            # A window may reach beyond the memory here.
+            patch.setattr(simulation, "memory_top", lambda image, jobs: len(image))
+            self.runs = simulate_programs(VICTIM, bytes(image), jobs)
+
+    def _right_job(self) -> ProgramJob:
+        (segment,) = self.right.program.segments
+        return ProgramJob(
+            program_address=segment.address,
+            program_length=len(segment.instructions),
+            window=(0, self.right.program.window_bytes),
+            outputs=(),
+            layers=len(self.right.program.layers),
+            max_cycles=2000 + 2 * self.right.model.cycles,
+        )
+
+    def _wrong_job(self, mistake: Mistake, address: int) -> ProgramJob:
+        return ProgramJob(
+            program_address=address if mistake.program is None else mistake.program,
+            program_length=len(mistake.words) if mistake.length is None else mistake.length,
+            window=(self.window, mistake.window_bytes),
+            outputs=(),
+            layers=1,
+            max_cycles=LONGEST,
+        )
+
+    def wrong(self, index: int) -> RtlRun:
+        return self.runs[1 + 2 * index]
+
+    def written_by(self, index: int) -> list[int]:
+        """Offsets into the window of the bytes that a wrong program changed, wherever they lie."""
+        before, after = self.runs[2 * index].outputs[0], self.runs[1 + 2 * index].outputs[0]
+        return [at - self.window for at in range(len(before)) if before[at] != after[at]] if before != after else []
+
+    def right_after(self, index: int) -> list[str]:
+        """What a right program did wrong that ran after a wrong one; -1: before all."""
+        run = self.runs[2 + 2 * index]
+        (whole,) = run.outputs
+        outputs = tuple(whole[at.address : at.address + at.size] for at in self.right.program.tensors.values())
+        return self.right.faults_of(dataclasses.replace(run, outputs=outputs))
+
+
+def right_trial() -> Trial:
+    """A short program of two layers or more."""
+    for seed in range(100):
+        trials = trials_of(random_case(seed, most_macs=3000), VICTIM)
+        if trials and len(trials[0].program.layers) > 1 and trials[0].model.cycles < 3000:
+            return trials[0]
+    raise AssertionError("no short program")
+
+
+@pytest.fixture(scope="module")
+def victim() -> Victim:
+    return Victim(list(MISTAKES.values()))
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_stops_the_run_and_is_reported(victim, name):
+    mistake, run = MISTAKES[name], victim.wrong(list(MISTAKES).index(name))
+    assert (run.done, run.fault.name, run.fault_unit) == (False, mistake.fault.name, mistake.unit)
+    if mistake.fault != Fault.TOKEN:
+        assert run.fault_layer == mistake.layer
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_writes_nothing_where_it_must_not(victim, name):
+    allowed = {at for start, stop in MISTAKES[name].may_write for at in range(start, stop)}
+    assert set(victim.written_by(list(MISTAKES).index(name))) <= allowed
+
+
+@pytest.mark.parametrize("name", ["", *MISTAKES])
+def test_after_a_mistake_a_right_program_runs_as_ever(victim, name):
+    assert victim.right_after(["", *MISTAKES].index(name) - 1) == []
+
+
+def random_words(rng: Random, program: Sequence[Instruction]) -> list[int]:
+    """A stream that is likely wrong: noise, instructions of odd fields, or a right program that was damaged."""
+    kind = rng.random()
+    if kind < 0.2:
+        words = [rng.getrandbits(INSTRUCTION_BITS) for _ in range(rng.randint(1, 6))]
+    elif kind < 0.5:
+        words = [odd_instruction(rng) for _ in range(rng.randint(1, 12))]
+    else:
+        words = [encode(i) for i in program]
+        for _ in range(rng.choice([1, 1, 2, 3])):
+            at = rng.randrange(len(words))
+            rng.choice([drop, repeat, swap, flip, flip, flip])(rng, words, at)
+    return words if rng.random() < 0.2 else [*words, encode(End())]
+
+
+def odd_instruction(rng: Random) -> int:
+    """A format of the instruction set whose fields are small, zero, or as large as they can be."""
+    word = int(rng.choice([opcode for opcode in Opcode if opcode != Opcode.END]))
+    for name, offset, width, _ in layout_of(FORMATS[Opcode(word & 15)])[1:]:
+        if name in ("wait", "signal"):
+            value = rng.choice([0, 0, 0, rng.getrandbits(width)])
+        elif name in ("out_w", "out_h", "rows", "kx", "ky"):
+            value = rng.choice([1, 1, 2, 3, rng.randrange(20)])
+        else:
+            value = rng.choice([0, 1, 1, 2, 4, rng.randrange(64), rng.getrandbits(width), (1 << width) - 1])
+        word |= (value & ((1 << width) - 1)) << offset
+    return word
+
+
+def drop(rng: Random, words: list[int], at: int) -> None:
+    if len(words) > 1:
+        del words[at]
+
+
+def repeat(rng: Random, words: list[int], at: int) -> None:
+    words.insert(rng.randrange(len(words)), words[at])
+
+
+def swap(rng: Random, words: list[int], at: int) -> None:
+    other = rng.randrange(len(words))
+    words[at], words[other] = words[other], words[at]
+
+
+def flip(rng: Random, words: list[int], at: int) -> None:
+    # Most fields lie in the lower half.
+    words[at] ^= 1 << rng.randrange(rng.choice([16, 128, INSTRUCTION_BITS]))
+
+
+def hold_out_against_noise(seed: int, streams: int) -> int:
+    """Run random instruction streams; return their cycles."""
+    rng = Random(seed)
+    (segment,) = right_trial().program.segments
+    noise = [Mistake(random_words(rng, segment.instructions), Fault.NONE, 0) for _ in range(streams)]
+    victim = Victim(noise)
+    wrong = []
+    cycles = 0
+    for index, mistake in enumerate(noise):
+        run = victim.wrong(index)
+        cycles += run.cycles
+        stopped = run.done != (run.fault != Fault.NONE)
+        outside = [at for at in victim.written_by(index) if not 0 <= at < WINDOW_BYTES]
+        after = victim.right_after(index)
+        if not stopped or outside or after:
+            wrong.append((index, [hex(word) for word in mistake.words], stopped, outside[:4], after))
+    assert not wrong, wrong[:2]
+    return cycles
+
+
+def test_noise_neither_hangs_nor_writes_out_of_bounds(record_property):
+    record_property("summary: cycles of malformed programs", hold_out_against_noise(1, 60))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_much_noise_neither_hangs_nor_writes_out_of_bounds(seed, record_property):
+    record_property("summary: cycles of malformed programs", hold_out_against_noise(seed, 400))
