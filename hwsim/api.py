@@ -16,6 +16,7 @@ from hwsim.energy.model import EnergyModel
 from hwsim.energy.options import with_technology
 from hwsim.errors import InputError
 from hwsim.execute import Work, execute
+from hwsim.files import write_json
 from hwsim.network import Network, load_network
 from hwsim.progress import SILENT
 from hwsim.results import Estimate, LayerEstimate, Simulation
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["estimate", "estimate_program", "random_inputs", "simulate", "simulate_network"]
 
+
 def estimate(
     model: str,
     arch: str | Path | ArchConfig,
@@ -43,14 +45,17 @@ def estimate(
     technology: str | None = None,
     dram: str | None = None,
     voltage_v: float | None = None,
+    trace: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Estimate:
     """Cycles, events and energy of every layer of ``model`` on ``arch``, by the cycle model.
 
-    ``technology``, ``dram`` and ``voltage_v`` stand in for what ``arch`` says of them (see ``docs/energy.md``).
+    ``technology``, ``dram`` and ``voltage_v`` stand in for what ``arch`` says of them (see ``docs/energy.md``). ``trace`` is
+    a file to write a timeline of the engines to (see :mod:`hwsim.report.trace`).
 
     Raises:
         ConfigError, ModelError, WorkloadError, InputError: one line that names the culprit.
+
     """
     config = with_technology(_config(arch), table=technology, dram=dram, voltage_v=voltage_v)
     # Refused before the work.
@@ -59,7 +64,13 @@ def estimate(
     network = load_network(model, calibration)
     reporter.stage("mapping")
     program = compile_graph(network.graph, config)
-    return estimate_program(network, program, config, program_cycles(program, config))
+    cycles = program_cycles(program, config)
+    result = estimate_program(network, program, config, cycles)
+    if trace is not None:
+        from hwsim.report.trace import timeline
+
+        write_json(trace, timeline(program, cycles, model=result.model, arch=result.arch, clock_mhz=result.clock_mhz))
+    return result
 
 
 def estimate_program(network: Network, program: Program, config: ArchConfig, cycles: ProgramCycles) -> Estimate:
@@ -67,6 +78,7 @@ def estimate_program(network: Network, program: Program, config: ArchConfig, cyc
 
     Raises:
         InputError: the technology cannot be as the configuration asks for it.
+
     """
     counters = cycles.counters
     model = EnergyModel(config)
@@ -135,6 +147,7 @@ def simulate(
     Raises:
         ConfigError, ModelError, WorkloadError, InputError: one line that names the culprit.
         SimulationError, ToolError: the simulator failed or is missing.
+
     """
     config = _config(arch)
     reporter.stage(f"reading {model}")
@@ -170,7 +183,10 @@ def simulate_network(
 
     reporter.stage("building the simulator")
     limit = 1000 + 4 * max(cycles.cycles, observed_cycles.cycles) if memory == "dram" else 1 << 32
-    works = [Work(program, {t: reference[t] for t in graph.inputs}), Work(observed, {t: reference[t] for t in graph.inputs})]
+    works = [
+        Work(program, {t: reference[t] for t in graph.inputs}),
+        Work(observed, {t: reference[t] for t in graph.inputs}),
+    ]
     plain, seen = execute(
         works, graph, config, simulator=simulator, memory=memory, waves=waves, seed=seed, max_cycles=limit,
         reporter=reporter,
@@ -202,6 +218,7 @@ def _chosen(program: Program, layers: Sequence[str] | None) -> list[int]:
 
     Raises:
         InputError: no such layer.
+
     """
     if layers is None:
         return list(range(len(program.layers)))
@@ -236,6 +253,7 @@ def _admit(graph: Graph, inputs: NDArray | Mapping[str, NDArray]) -> dict[str, N
 
     Raises:
         InputError: names or shapes that are not the model's.
+
     """
     ports = {port.name: port for port in graph.input_ports}
     if isinstance(inputs, np.ndarray):

@@ -19,7 +19,6 @@ from rtl.dma.timing_fetch import FetchTiming
 from rtl.isa import ENGINE_COUNT, Compute, Engine, Fill, Instruction, Load, Post, PostConfig, PostFill, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 

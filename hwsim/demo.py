@@ -1,4 +1,4 @@
-"""The whole chain on a real network: trained, quantised, compiled, run in RTL, and held against everything beside it."""
+"""The whole chain on a real network: quantised, compiled, run in RTL, and held against everything beside it."""
 
 from __future__ import annotations
 
@@ -193,7 +193,9 @@ def run_demo(
 
     chosen = sorted(np.random.default_rng(seed).choice(len(test.labels), images, replace=False).tolist())
     works = [
-        Work(program, {t: references[i][t] for t in network.graph.inputs}) for program in (plain, observed) for i in chosen
+        Work(program, {t: references[i][t] for t in network.graph.inputs})
+        for program in (plain, observed)
+        for i in chosen
     ]
     reporter.stage("emitting Verilog")
     verilog = accelerator_verilog(config)

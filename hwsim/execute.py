@@ -74,6 +74,7 @@ def execute(
     Raises:
         SimulationError: a program faulted, or did not end within ``max_cycles``.
         ToolError: a simulator or compiler is missing.
+
     """
     values = [dict(work.inputs) for work in works]
     runs: list[list[RtlRun]] = [[] for _ in works]
@@ -129,6 +130,8 @@ def place(
 def _check(run: RtlRun) -> None:
     if run.fault != Fault.NONE:
         where = f" in layer {run.fault_layer}" if run.fault_layer is not None else ""
-        raise SimulationError(f"the accelerator stopped with fault {run.fault.name}{where}, seen by unit {run.fault_unit}")
+        raise SimulationError(
+            f"the accelerator stopped with fault {run.fault.name}{where}, seen by unit {run.fault_unit}"
+        )
     if not run.done:
         raise SimulationError("the program did not end")

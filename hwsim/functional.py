@@ -66,6 +66,7 @@ class Machine:
 
         Raises:
             IndexError: an address outside its memory.
+
         """
         match i:
             case Load():

@@ -35,6 +35,7 @@ def load_network(model: str, calibration: NDArray | Literal["random"] | None = N
     Raises:
         ModelError: the file is malformed, or float without calibration.
         WorkloadError: no such workload.
+
     """
     workload = resolve(model)
     with tempfile.TemporaryDirectory(prefix="hwsim-") as folder:

@@ -1,4 +1,4 @@
-"""The hardware events that are counted: the RTL counts them, the cycle model predicts them, the energy model prices them.
+"""The hardware events: the RTL counts them, the cycle model predicts them, the energy model prices them.
 
 Every event is counted per layer: an instruction adds what it did to the layer in its ``layer`` field. Events are
 committed when the instruction has done its work; stalls when it is issued.
@@ -64,7 +64,9 @@ def stall_name(engine: Engine, cause: Engine) -> str:
 
 
 _STALLS = tuple(
-    Counter(stall_name(engine, cause), engine, f"cycles the {engine.name.lower()} engine waited for {cause.name.lower()}")
+    Counter(
+        stall_name(engine, cause), engine, f"cycles the {engine.name.lower()} engine waited for {cause.name.lower()}"
+    )
     for engine in Engine
     for cause in stall_causes(engine)
 )

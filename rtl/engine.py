@@ -33,7 +33,7 @@ class Retire(data.Struct):
 def commit_layout(engine: Engine) -> data.StructLayout:
     """One instruction's event counts, for the layer's totals."""
     return data.StructLayout(
-        {"valid": 1, "layer": 12, "events": data.StructLayout({name: EVENT_BITS for name in event_names(engine)})}
+        {"valid": 1, "layer": 12, "events": data.StructLayout(dict.fromkeys(event_names(engine), EVENT_BITS))}
     )
 
 

@@ -208,8 +208,8 @@ class Compute(Instruction):
     Pixel (x, y) reads from byte ``act + x * x_stride + y * y_stride`` on; reduction element k lies
     ``c + i * kx_stride + j * ky_stride`` bytes further, where k counts ``c < run`` fastest, then ``i < kx``, then
     ``j < ky``. Reduction tiles take ``rows`` of the array at a time; unless ``flatten`` is set a tile ends with its
-    run. With ``flatten`` set offsets must increase with k and be equal to k modulo the number of banks. Weights of a tile lie
-    row by row, ``filters`` bytes each, tiles one after the other from ``weight`` on.
+    run. With ``flatten`` set offsets must increase with k and be equal to k modulo the number of banks. Weights of a
+    tile lie row by row, ``filters`` bytes each, tiles one after the other from ``weight`` on.
 
     ``depthwise``: column c of the array convolves channel c with its own kernel. ``run`` is the number of channels,
     equal to ``filters``; a weight tile is the ``kx`` taps of one kernel row; ``kx_stride`` is the convolution's
@@ -352,6 +352,7 @@ def encode(instruction: Instruction) -> int:
 
     Raises:
         IsaError: a field does not fit.
+
     """
     kind = type(instruction)
     word = int(instruction.OPCODE)
@@ -377,6 +378,7 @@ def decode(word: int) -> Instruction:
 
     Raises:
         IsaError: unknown opcode.
+
     """
     try:
         kind = FORMATS[Opcode(word & 0xF)]

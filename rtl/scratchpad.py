@@ -74,6 +74,7 @@ class Scratchpad(wiring.Component):
     read0, read1, … : {"en", "address", "data"}
         Lane 0 of ``data`` is the byte at ``address``.
     gather : {"en", "words": banks * word bits, "data": banks * 8}
+
     """
 
     def __init__(self, *, banks: int, kib: int, reads: int, gather: bool = False) -> None:

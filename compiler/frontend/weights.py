@@ -18,7 +18,7 @@ __all__ = ["to_array"]
 
 
 def to_array(path: Path, tensor: onnx.TensorProto, owner: str) -> NDArray:
-    """The value of ``tensor``, which messages call ``owner``, of the model at ``path``; a copy.
+    """The value of ``tensor``, which messages call ``owner``, of the model at ``path``; not to be written to.
 
     Raises:
         ModelError: if the tensor is too large, its data does not fit its shape and type, lies outside the model's
@@ -45,12 +45,19 @@ def to_array(path: Path, tensor: onnx.TensorProto, owner: str) -> NDArray:
         proto = tensor
     _check_length(proto, count, dtype, where)
     try:
-        array = np.array(numpy_helper.to_array(proto))
+        array = np.asarray(numpy_helper.to_array(proto))
     except (ValueError, TypeError) as error:
         raise ModelError(f"{where}: {error}") from error
-    if array.dtype.kind == "f" and (np.isnan(array).any() or (array.size > 1 and not np.isfinite(array).all())):
+    if array.dtype.kind == "f" and not _usable(array):
         raise ModelError(f"{where} has NaN or infinite values; the model was not trained or saved properly")
     return array
+
+
+def _usable(array: NDArray) -> bool:
+    """Whether every value is a number, and finite where there are several: a lone infinity is a bound."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = array.sum(dtype=np.float64)  # finite unless a value is not, or float64 values are absurdly large
+    return bool(np.isfinite(total) or (array.size == 1 and not np.isnan(total)))
 
 
 def _check_length(tensor: onnx.TensorProto, count: int, dtype: np.dtype, where: str) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.errors import ModelError
-from compiler.mapping.memory import Arena, RingCache
 from compiler.mapping.mapper import CYCLES, Objective, Situation, choose_plan
+from compiler.mapping.memory import Arena, RingCache
 from compiler.mapping.tiling import Patch, input_pitch, lines_up, patches
 from compiler.program.hazards import Memory, Range, TokenPlacer
 from rtl.isa import AccumulateOp, Compute, Fill, Load, Post, PostFill, Space, Store
@@ -101,6 +101,7 @@ class Codegen:
 
         Raises:
             ModelError: a tile does not fit this architecture.
+
         """
         self._job, self._layer, self._target = job, layer, target
         self.placer.emit(dataclasses.replace(job.constants, layer=layer))
@@ -193,9 +194,7 @@ class Codegen:
                 writes=(self._accumulators(acc),),
             )
 
-    def _post(
-        self, tile: FilterTile, number: int, patch: Patch, acc: int, ofm: int, x_stride: int, pitch: int
-    ) -> None:
+    def _post(self, tile: FilterTile, number: int, patch: Patch, acc: int, ofm: int, x_stride: int, pitch: int) -> None:
         params, load = self._load_params(number)
         channels = self._target.channels
         skip = self._skip(patch)
@@ -336,7 +335,12 @@ class Codegen:
             if count > 0 and row_bytes > 0:
                 self.placer.emit(
                     Fill(
-                        layer=self._layer, value=fill, spad=first, rows=count, row_bytes=row_bytes, spad_stride=view.pitch
+                        layer=self._layer,
+                        value=fill,
+                        spad=first,
+                        rows=count,
+                        row_bytes=row_bytes,
+                        spad_stride=view.pitch,
                     ),
                     writes=(view.block,),
                 )
@@ -385,7 +389,7 @@ class Codegen:
         return where
 
     def _load_params(self, number: int) -> tuple[Range, bool]:
-        """The parameters of a filter tile, and whether the lanes have yet to take them. Loaded for many tiles at once."""
+        """Parameters of a filter tile (loaded for many tiles at once), and whether the lanes have yet to take them."""
         job = self._job
         per_tile = max(tile.params.size for tile in job.tiles)
         together = max(1, self._params.size // 2 // per_tile)

@@ -34,6 +34,7 @@ def compile_graph(graph: Graph, config: ArchConfig, *, observe: Collection[str] 
 
     Raises:
         ModelError: an operator or a size that this architecture cannot take; the message names the operator.
+
     """
     return _Compilation(graph, config, frozenset(observe)).run()
 

@@ -34,10 +34,9 @@ _MAX_LOAD = (1 << 20) - 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """A part of the reduction: ``run`` bytes from (``tap_y``, ``tap_x``, ``channel``) on, ``kx`` times along x and ``ky``
-    times along y, against ``weights``, which is ``[ky * kx * run, filters]`` int8, or one tile that is reused.
+    """A part of the reduction, against ``weights``: ``[ky * kx * run, filters]`` int8, or one tile that is reused.
 
-    Taps are in input pixels; ``step_x`` and ``step_y`` are the distances between them (the dilation).
+    It is ``run`` bytes from (``tap_y``, ``tap_x``, ``channel``) on, ``kx`` times along x and ``ky`` times along y. Taps are in input pixels; ``step_x`` and ``step_y`` are the distances between them (the dilation).
     """
 
     tap_y: int
@@ -95,7 +94,7 @@ class Job:
     hold: bool = False
     """All pixels of the input accumulate into one output pixel."""
     natural_run: int = 0
-    """Bytes of a window that are contiguous when rows of the window are: decides the row pitch. 0: any pitch will do."""
+    """Bytes of a window's row where they are contiguous: decides the row pitch. 0: any pitch will do."""
     channel_offset: int = 0
     """First channel written, of a target that several jobs write."""
 
@@ -105,6 +104,7 @@ def jobs_of(graph: Graph, op: IntegerOp, config: ArchConfig) -> list[Job]:
 
     Raises:
         ModelError: the operator needs what this architecture cannot do; the message says what.
+
     """
     match op:
         case Conv():
@@ -188,7 +188,7 @@ def _conv(graph: Graph, op: Conv, config: ArchConfig) -> Job:
             for first in range(0, group_filters, config.dense.cols):
                 last = min(first + config.dense.cols, group_filters)
                 part = slice(group * group_filters + first, group * group_filters + last)
-                windows = _dense_windows(op, part, group * per_group, in_shape, config)
+                windows = _dense_windows(op, part, group * per_group, config)
                 tiles.append(_filter_tile(op, part, bias, windows))
     contiguous = op.dilations[1] == 1 and op.groups == 1
     rule = op.requantize
@@ -247,9 +247,7 @@ def _diagonal_windows(op: Conv, part: slice, config: ArchConfig) -> list[Window]
     return windows
 
 
-def _dense_windows(
-    op: Conv, part: slice, channel: int, in_shape: tuple[int, int, int], config: ArchConfig
-) -> list[Window]:
+def _dense_windows(op: Conv, part: slice, channel: int, config: ArchConfig) -> list[Window]:
     """Windows whose weights fit half of the weight scratchpad, so that the next one loads meanwhile."""
     kh, kw, depth, _ = op.weights.shape
     filters = part.stop - part.start
@@ -261,9 +259,7 @@ def _dense_windows(
         if contiguous:
             flat = plane.reshape(kh, kw * depth, filters)
             whole = Window(0, 0, channel, kw * depth, 1, 1, kh, step_y, flat.reshape(-1, filters))
-            rows = [
-                Window(j * step_y, 0, channel, kw * depth, 1, 1, 1, 1, flat[j]) for j in range(kh)
-            ]
+            rows = [Window(j * step_y, 0, channel, kw * depth, 1, 1, 1, 1, flat[j]) for j in range(kh)]
         else:
             whole = Window(0, 0, channel, depth, kw, step_x, kh, step_y, plane.reshape(-1, filters))
             rows = [
@@ -289,9 +285,7 @@ def _pieces(row: Window, room: int, rows: int, *, skip_zeros: bool) -> list[Wind
         weights = row.weights[first : first + size]
         if skip_zeros and not weights.any():
             continue
-        pieces.append(
-            Window(row.tap_y, row.tap_x, row.channel + first, len(weights), 1, 1, 1, 1, weights)
-        )
+        pieces.append(Window(row.tap_y, row.tap_x, row.channel + first, len(weights), 1, 1, 1, 1, weights))
     return pieces
 
 

@@ -70,6 +70,7 @@ def choose_plan(job: Job, config: ArchConfig, situation: Situation, objective: O
 
     Raises:
         ModelError: no plan fits.
+
     """
     plans = list(dict.fromkeys(_candidates(job, config, situation)))
 
@@ -117,7 +118,9 @@ def plan_cost(job: Job, config: ArchConfig, situation: Situation, plan: Plan) ->
     patches = [(h, w, n * k) for h, n in heights.items() for w, k in widths.items()]
     count = sum(n for _, _, n in patches)
     groups = -(-len(job.tiles) // plan.group)
-    kinds = Counter((tile.filters, tuple((len(w.weights), w.run, w.kx, w.ky) for w in tile.windows)) for tile in job.tiles)
+    kinds = Counter(
+        (tile.filters, tuple((len(w.weights), w.run, w.kx, w.ky) for w in tile.windows)) for tile in job.tiles
+    )
 
     compute = post = 0
     for height, width, patch_count in patches:

@@ -64,7 +64,7 @@ class Resident:
 
 
 def margin_for(readers: Sequence[Job], rows: int) -> Margin | None:
-    """A margin that suits all ``readers`` of a tensor on an array of ``rows`` rows, or None if their paddings differ."""
+    """A margin for all ``readers`` of a tensor, on an array of ``rows`` rows; None if their paddings differ."""
     fills = set()
     top = left = bottom = right = 0
     natural_run = 0

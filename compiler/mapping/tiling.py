@@ -38,8 +38,11 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a tile may take: bytes of input in IFM (None: the input is resident), beside them the residual if it is not
-    resident, bytes of output in OFM (None: the output stays); how many pixels; and of how many output channels."""
+    """What a tile may take.
+
+    Bytes of input in IFM (None: the input is resident), beside them the residual if that is not resident; bytes of
+    output in OFM (None: the output stays); how many pixels, and of how many output channels.
+    """
 
     ifm: int | None
     skip_in_ifm: bool
@@ -80,6 +83,7 @@ def choose_tile(job: Job, config: ArchConfig, budget: Budget) -> Tile:
 
     Raises:
         ModelError: not even one pixel fits.
+
     """
     height, width, _ = job.out_shape
     pixels = min(config.memory.accumulators, budget.pixels)

@@ -62,7 +62,6 @@ class _History:
         self.accesses.append(_Access(start, stop, index))
 
 
-
 class TokenPlacer:
     """Collects instructions in program order and gives them their ``wait`` and ``signal`` masks."""
 

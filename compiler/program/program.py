@@ -128,6 +128,7 @@ class Program:
 
         Raises:
             ModelError: not such a file.
+
         """
         try:
             with zipfile.ZipFile(path) as file:
@@ -135,7 +136,10 @@ class Program:
                 image = np.frombuffer(file.read("image.bin"), np.uint8).copy()
             return Program(
                 rtl_hash=meta["rtl_hash"],
-                layers=tuple(LayerInfo(**{**x, "out_shape": tuple(x["out_shape"]), "channels": tuple(x["channels"])}) for x in meta["layers"]),
+                layers=tuple(
+                    LayerInfo(**{**x, "out_shape": tuple(x["out_shape"]), "channels": tuple(x["channels"])})
+                    for x in meta["layers"]
+                ),
                 steps=tuple(_step(x, image) for x in meta["steps"]),
                 tensors={n: Placement(x["address"], tuple(x["shape"])) for n, x in meta["tensors"].items()},
                 image=image,

@@ -16,6 +16,7 @@ from hwsim.cli.command import (
     deliver,
     reporting,
 )
+from hwsim.cli.reports import CsvFile, HtmlFile, TraceFile, check_reports
 
 __all__ = ["estimate"]
 
@@ -42,9 +43,13 @@ def estimate(
     dram: Dram = None,
     voltage: Voltage = None,
     json_file: JsonFile = None,
+    csv_file: CsvFile = None,
+    html_file: HtmlFile = None,
+    trace_file: TraceFile = None,
 ) -> None:
     """Cycles, utilisation, memory traffic and energy of every layer, without simulating it."""
     check_json(json_file)
+    check_reports(csv=csv_file, html=html_file, trace=trace_file)
     data = calibration_data(calibration)
 
     import hwsim
@@ -52,6 +57,23 @@ def estimate(
 
     with reporting() as reporter:
         result = hwsim.estimate(
-            model, arch, calibration=data, technology=technology, dram=dram, voltage_v=voltage, reporter=reporter
+            model,
+            arch,
+            calibration=data,
+            technology=technology,
+            dram=dram,
+            voltage_v=voltage,
+            trace=trace_file,
+            reporter=reporter,
         )
+    if csv_file is not None:
+        from hwsim.files import write_text
+        from hwsim.report.csv import estimate_csv
+
+        write_text(csv_file, estimate_csv(result))
+    if html_file is not None:
+        from hwsim.files import write_text
+        from hwsim.report.html import estimate_page
+
+        write_text(html_file, estimate_page(result))
     deliver(estimate_table(result), result.to_json(), json_file)

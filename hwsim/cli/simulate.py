@@ -18,6 +18,7 @@ from hwsim.cli.command import (
     deliver,
     reporting,
 )
+from hwsim.cli.reports import CsvFile, HtmlFile, check_reports
 
 __all__ = ["simulate"]
 
@@ -42,12 +43,15 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Of random inputs and of a random memory.")] = 0,
     calibration: Calibration = None,
     json_file: JsonFile = None,
+    csv_file: CsvFile = None,
+    html_file: HtmlFile = None,
 ) -> None:
     """Run a network in RTL; compare its bytes with the reference interpreter and its cycles with the model.
 
     Exits with 1 where anything differs.
     """
     check_json(json_file)
+    check_reports(csv=csv_file, html=html_file)
     data = calibration_data(calibration)
     if waves is not None:
         from hwsim.files import check_output
@@ -75,6 +79,16 @@ def simulate(
             calibration=data,
             reporter=reporter,
         )
+    if csv_file is not None:
+        from hwsim.files import write_text
+        from hwsim.report.csv import simulation_csv
+
+        write_text(csv_file, simulation_csv(result))
+    if html_file is not None:
+        from hwsim.files import write_text
+        from hwsim.report.html import simulation_page
+
+        write_text(html_file, simulation_page(result))
     deliver(simulation_table(result), result.to_json(), json_file)
     if not result.agrees:
         raise typer.Exit(1)

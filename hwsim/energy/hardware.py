@@ -13,7 +13,7 @@ __all__ = ["LANE_STATE_BITS", "Memory", "array_bits", "flip_flops", "memories", 
 LANE_STATE_BITS = 396
 """Flip-flops of a lane: the output stage's pipeline and a channel's parameters. As counted in the netlist."""
 
-_REST_BITS = 4270
+_REST_BITS = 4305
 _REST_BITS_PER_LINE = 559
 """Flip-flops outside columns and lanes: control, DMA, skew. The line through the netlists of dense-8x8 and -16x16."""
 

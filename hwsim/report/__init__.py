@@ -1,1 +1,1 @@
-"""Results for people: tables, and later pages and plots."""
+"""Results for people and for other programs: tables, CSV, one-page HTML, timelines."""

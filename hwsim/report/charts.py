@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hwsim.report.markup import Markup, element, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Bar", "Panel", "Point", "legend", "panels", "roofline"]
 
@@ -56,7 +56,9 @@ def panels(names: Sequence[tuple[str, str]], given: Sequence[Panel]) -> Markup:
         y = _HEAD + ROW * row
         if row % 2 == 0:
             drawn.append(element("rect", class_="band", x=0, y=y, width=_WIDTH, height=ROW))
-        label = element("text", element("title", full), short, class_="label", x=_LABEL - 8, y=y + 15, text_anchor="end")
+        label = element(
+            "text", element("title", full), short, class_="label", x=_LABEL - 8, y=y + 15, text_anchor="end"
+        )
         drawn.append(label)
     x = float(_LABEL)
     for panel in given:
@@ -112,7 +114,9 @@ class Point:
 
 
 _PLOT_W, _PLOT_H = 640, 380
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 18, 14, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 30, 14, 44
+_LETTER = 6.6
+"""Width of a letter of a name, about."""
 
 
 def roofline(points: Sequence[Point], peak: float, bytes_per_cycle: float | None) -> Markup:
@@ -133,7 +137,9 @@ def roofline(points: Sequence[Point], peak: float, bytes_per_cycle: float | None
     for power in range(left, right + 1):
         at = x(10.0**power)
         drawn.append(element("line", class_="grid", x1=at, x2=at, y1=_TOP, y2=_PLOT_H - _BOTTOM))
-        drawn.append(element("text", _power(power), class_="unit", x=at, y=_PLOT_H - _BOTTOM + 17, text_anchor="middle"))
+        drawn.append(
+            element("text", _power(power), class_="unit", x=at, y=_PLOT_H - _BOTTOM + 17, text_anchor="middle")
+        )
     for power in range(low, high + 1):
         at = y(10.0**power)
         drawn.append(element("line", class_="grid", x1=_LEFT, x2=_PLOT_W - _RIGHT, y1=at, y2=at))
@@ -144,23 +150,41 @@ def roofline(points: Sequence[Point], peak: float, bytes_per_cycle: float | None
     for point in sorted(points, key=lambda p: -p.share):
         if point.achieved <= 0:
             continue
-        at, radius = (x(point.intensity), y(point.achieved)), 4 + 9 * math.sqrt(point.share / biggest)
-        circle = element("circle", element("title", point.title), class_=f"dot {point.kind}", cx=at[0], cy=at[1], r=radius)
+        at, radius = (x(point.intensity), y(point.achieved)), _radius(biggest)(point)
+        circle = element(
+            "circle", element("title", point.title), class_=f"dot {point.kind}", cx=at[0], cy=at[1], r=radius
+        )
         drawn.append(circle)
-        if point.label:
-            drawn.append(_dot_label(point.label, at, radius))
+    drawn += _dot_labels(
+        [(p, x(p.intensity), y(p.achieved)) for p in points if p.label and p.achieved > 0], _radius(biggest)
+    )
     middle = (_LEFT + _PLOT_W - _RIGHT) / 2
-    drawn.append(element("text", "MACs per byte of DRAM traffic", class_="unit", x=middle, y=_PLOT_H - 8, text_anchor="middle"))
     drawn.append(
-        element("text", "MACs per cycle", class_="unit", transform=f"translate(14 {_PLOT_H / 2}) rotate(-90)", text_anchor="middle")
+        element("text", "MACs per byte of DRAM traffic", class_="unit", x=middle, y=_PLOT_H - 8, text_anchor="middle")
+    )
+    drawn.append(
+        element(
+            "text",
+            "MACs per cycle",
+            class_="unit",
+            transform=f"translate(14 {_PLOT_H / 2}) rotate(-90)",
+            text_anchor="middle",
+        )
     )
     return _svg(_PLOT_W, _PLOT_H, "roofline", drawn)
 
 
-def _roof(x, y, peak: float, bytes_per_cycle: float | None, ends: tuple[float, float], low: float) -> Markup:
+def _roof(
+    x: Callable[[float], float],
+    y: Callable[[float], float],
+    peak: float,
+    bytes_per_cycle: float | None,
+    ends: tuple[float, float],
+    low: float,
+) -> Markup:
     ridge = max(peak / bytes_per_cycle, ends[0]) if bytes_per_cycle else ends[0]
     flat = element("line", class_="roof", x1=x(ridge), x2=x(ends[1]), y1=y(peak), y2=y(peak))
-    name = element("text", f"array: {peak:g}", class_="unit", x=x(ends[1]), y=y(peak) - 6, text_anchor="end")
+    name = element("text", f"array: {peak:g}", class_="unit", x=x(ends[1]), y=y(peak) - 18, text_anchor="end")
     if not bytes_per_cycle:
         return joined(flat, name)
     start = max(ends[0], low / bytes_per_cycle)
@@ -172,11 +196,37 @@ def _roof(x, y, peak: float, bytes_per_cycle: float | None, ends: tuple[float, f
     return joined(flat, slope, name, text)
 
 
-def _dot_label(label: str, at: tuple[float, float], radius: float) -> Markup:
-    """To the right of the point, or to its left where the plot ends."""
-    if at[0] > 0.72 * _PLOT_W:
-        return element("text", label, class_="value", x=at[0] - radius - 4, y=at[1] + 4, text_anchor="end")
-    return element("text", label, class_="value", x=at[0] + radius + 4, y=at[1] + 4)
+def _radius(biggest: float) -> Callable[[Point], float]:
+    return lambda point: 4 + 9 * math.sqrt(point.share / biggest)
+
+
+def _dot_labels(points: Sequence[tuple[Point, float, float]], radius: Callable[[Point], float]) -> list[Markup]:
+    """Names beside their points, where there is room: a name that would cover another name or point is left out."""
+    taken = [(x - radius(p), y - radius(p), x + radius(p), y + radius(p)) for p, x, y in points]
+    drawn = []
+    for point, x, y in sorted(points, key=lambda item: -item[0].share):
+        label, away = point.label or "", radius(point) + 4
+        wide = _LETTER * len(label)
+        for left, baseline in (
+            (x + away, y + 4),
+            (x - away - wide, y + 4),
+            (x - wide / 2, y - away - 1),
+            (x - wide / 2, y + away + 10),
+        ):
+            box = (left, baseline - 9, left + wide, baseline + 2)
+            inside = box[0] >= _LEFT and box[2] <= _PLOT_W and box[1] >= 0 and box[3] <= _PLOT_H - _BOTTOM
+            if inside and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                drawn.append(element("text", label, class_="value", x=left, y=baseline))
+                break
+    return drawn
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _overlap(a: _Box, b: _Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Markup:
@@ -185,7 +235,7 @@ def legend(entries: Sequence[tuple[str, str]]) -> Markup:
     return element("p", *keys, class_="legend")
 
 
-def _decade(value: float, rounding) -> int:
+def _decade(value: float, rounding: Callable[[float], float]) -> int:
     return int(rounding(math.log10(max(value, 1e-6))))
 
 
@@ -194,4 +244,6 @@ def _power(power: int) -> str:
 
 
 def _svg(width: float, height: float, label: str, drawn: Sequence[Markup]) -> Markup:
-    return element("svg", *drawn, viewBox=f"0 0 {width} {height}", role="img", aria_label=label, width=width, height=height)
+    return element(
+        "svg", *drawn, viewBox=f"0 0 {width} {height}", role="img", aria_label=label, width=width, height=height
+    )

@@ -48,7 +48,9 @@ def _strip(samples: tuple[Sample, ...]) -> Table:
     strip = Table.grid(padding=(0, 2, 0, 0))
     strip.add_row(*(Text(_picture(sample.pixels)) for sample in samples))
     answers = (
-        Text(f"reads {s.rtl}" + ("" if s.rtl == s.label else f" (is {s.label})"), "green" if s.rtl == s.label else "red")
+        Text(
+            f"reads {s.rtl}" + ("" if s.rtl == s.label else f" (is {s.label})"), "green" if s.rtl == s.label else "red"
+        )
         for s in samples
     )
     strip.add_row(*answers)
@@ -84,7 +86,15 @@ def _layers(result: DemoResult) -> Table:
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 1))
     table.add_column("layer", no_wrap=True)
     table.add_column("operator", no_wrap=True)
-    for name in ("MACs", "RTL\ncycles", "predicted\ncycles", "array\nuse", "events\ndiffering", "bytes\ncompared", "bytes\ndiffering"):
+    for name in (
+        "MACs",
+        "RTL\ncycles",
+        "predicted\ncycles",
+        "array\nuse",
+        "events\ndiffering",
+        "bytes\ncompared",
+        "bytes\ndiffering",
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     names = short_names([layer.name for layer in result.layers])
     for name, layer in zip(names, result.layers, strict=True):
@@ -122,7 +132,8 @@ def _facts(result: DemoResult) -> Table:
     built = f"compiled in {result.build_s:.1f} s" if result.build_s else "compiled before"
     speed = result.simulated_cycles / max(result.wall_s, 1e-9) / 1e3
     facts.add_row(
-        "  Verilog", Text(f"{result.verilog_lines:,} lines, {result.verilog_bytes / 1024:,.0f} KiB: {_home(str(result.verilog))}")
+        "  Verilog",
+        Text(f"{result.verilog_lines:,} lines, {result.verilog_bytes / 1024:,.0f} KiB: {_home(str(result.verilog))}"),
     )
     facts.add_row(
         f"  {result.simulator}",
@@ -144,7 +155,8 @@ def _verdict(result: DemoResult) -> Text:
     images = result.rtl_accuracy.images
     if result.agrees:
         return Text(
-            f"\n✓ {images} images, {result.runs} runs: every byte, every cycle and every event is as predicted.", "bold green"
+            f"\n✓ {images} images, {result.runs} runs: every byte, every cycle and every event is as predicted.",
+            "bold green",
         )
     return Text(
         f"\n✗ {result.mismatched_bytes:,} bytes and {result.answers_differing} of {images} answers differ; "

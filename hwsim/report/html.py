@@ -31,6 +31,14 @@ _COMPONENTS = {"mac": "MACs", "register": "registers", "sram": "SRAM", "dram": "
 _NAMED_POINTS = 5
 """Points of the roofline that bear their names: those with the most cycles."""
 
+_ROOFLINE_NOTES = (
+    """Each dot is a layer, as large as its share of the cycles. Under the slope the bus cannot feed the array; under the
+    flat roof the array is the limit. A dot far below both waits for neither: its time goes to filling, draining and the
+    output stage.""",
+    """The slope is one direction of the bus; a layer that reads and writes at once can stand above it, and so can one
+    whose data came while an earlier layer ran.""",
+)
+
 
 def estimate_page(estimate: Estimate) -> str:
     """``hwsim estimate --html``."""
@@ -81,7 +89,11 @@ def _document(title: str, body: Markup) -> Markup:
 
 
 def _subtitle(estimate: Estimate, run: Simulation | None) -> str:
-    parts = [f"{estimate.fidelity} model", f"{estimate.clock_mhz:g} MHz", f"{estimate.macs_per_cycle:,} MACs per cycle at most"]
+    parts = [
+        f"{estimate.fidelity} model",
+        f"{estimate.clock_mhz:g} MHz",
+        f"{estimate.macs_per_cycle:,} MACs per cycle at most",
+    ]
     if estimate.technology is not None:
         tech = estimate.technology
         own = "" if tech.dram == tech.table else f" with {tech.dram.upper()}"
@@ -109,8 +121,8 @@ def _tiles(estimate: Estimate, run: Simulation | None) -> Markup:
     totals = estimate.totals()
     tiles = [
         (f"{estimate.cycles:,}", "cycles"),
-        (f"{estimate.time_us:,.1f} µs", "from start to interrupt"),
-        (f"{estimate.utilization:.1%}", "of the array's MACs used"),
+        (f"{estimate.time_us:,.1f} µs", "time"),
+        (f"{estimate.utilization:.1%}", "utilisation"),
         (_count(estimate.macs), "MACs"),
         (bytes_text(totals["dram_read_bytes"]), "read from DRAM"),
         (bytes_text(totals["dram_write_bytes"]), "written to DRAM"),
@@ -122,7 +134,11 @@ def _tiles(estimate: Estimate, run: Simulation | None) -> Markup:
         tiles.append((f"{totals['average_power_mw']:,.1f} mW", "average power"))
     if run is not None:
         tiles.append((f"{run.rtl_cycles:,}", "cycles in RTL"))
-    return element("div", *(element("div", element("b", n), element("span", what), class_="tile") for n, what in tiles), class_="tiles")
+    return element(
+        "div",
+        *(element("div", element("b", n), element("span", what), class_="tile") for n, what in tiles),
+        class_="tiles",
+    )
 
 
 def _count(number: int) -> str:
@@ -139,13 +155,27 @@ def _unit(estimate: Estimate) -> str:
 def _layers_section(estimate: Estimate, shorts: tuple[str, ...]) -> Markup:
     layers = estimate.layers
     given = [_cycles_panel(estimate), _utilization_panel(layers)]
-    keys = [(kind, f"bound by {words}") for kind, words in BOUNDS.items() if any(layer.bound == kind for layer in layers)]
+    keys = [
+        (kind, f"bound by {words}") for kind, words in BOUNDS.items() if any(layer.bound == kind for layer in layers)
+    ]
     legends = [legend([*keys, ("ideal", "ideal: every MAC of the array, every cycle")])]
     if any(layer.energy_pj is not None for layer in layers):
         given.append(_energy_panel(layers, _unit(estimate)))
         legends.append(legend([(kind, f"energy of {words}") for kind, words in _COMPONENTS.items()]))
     names = [(short, layer.name) for short, layer in zip(shorts, layers, strict=True)]
-    return element("section", element("h2", "Layer by layer"), *legends, element("div", panels(names, given), class_="scroll"))
+    overlap = (
+        "A layer's cycles run from the end of the one before it: one whose work began before that can pass 100 %."
+        if any(layer.utilization > 1 for layer in layers)
+        else None
+    )
+    note = element("p", overlap, class_="note") if overlap else None
+    return element(
+        "section",
+        element("h2", "Layer by layer"),
+        *legends,
+        note,
+        element("div", panels(names, given), class_="scroll"),
+    )
 
 
 def _cycles_panel(estimate: Estimate) -> Panel:
@@ -162,7 +192,9 @@ def _utilization_panel(layers: tuple[LayerEstimate, ...]) -> Panel:
         title = f"{layer.name}\n{layer.macs:,} MACs in {layer.cycles:,} cycles"
         return Bar(parts=((_kind(layer), layer.utilization),), text=f"{layer.utilization:.0%}", title=title)
 
-    return Panel(title="Utilisation", unit="MACs made, of those possible", bars=tuple(map(bar, layers)), most=1.0, weight=0.8)
+    return Panel(
+        title="Utilisation", unit="MACs made, of those possible", bars=tuple(map(bar, layers)), most=1.0, weight=0.8
+    )
 
 
 def _energy_panel(layers: tuple[LayerEstimate, ...], unit: str) -> Panel:
@@ -182,7 +214,9 @@ def _kind(layer: LayerEstimate) -> str:
 
 
 def _roofline_section(estimate: Estimate, shorts: tuple[str, ...]) -> Markup | None:
-    shown = [(short, layer) for short, layer in zip(shorts, estimate.layers, strict=True) if layer.macs and layer.cycles]
+    shown = [
+        (short, layer) for short, layer in zip(shorts, estimate.layers, strict=True) if layer.macs and layer.cycles
+    ]
     shown = [(short, layer) for short, layer in shown if layer.dram_read_bytes + layer.dram_write_bytes]
     if not shown:
         return None
@@ -191,14 +225,8 @@ def _roofline_section(estimate: Estimate, shorts: tuple[str, ...]) -> Markup | N
     peak = float(estimate.macs_per_cycle)
     chart = roofline(points, peak, estimate.dram_bytes_per_cycle)
     missing = len(estimate.layers) - len(shown)
-    notes = (
-        "Each dot is a layer, as large as its share of the cycles. Under the slope the bus cannot feed the array; "
-        "under the flat roof the array is the limit. A dot far below both waits for neither: its time goes to "
-        "filling, draining and the output stage.",
-        "The slope is one direction of the bus; a layer that reads and writes at once can stand above it, and so can "
-        "one whose data came while an earlier layer ran.",
-        f"{missing} layers without MACs, cycles or DRAM traffic of their own are left out." if missing else None,
-    )
+    left_out = f"Without MACs, cycles or DRAM traffic of their own, and so not here: {missing} of {len(estimate.layers)}."
+    notes = (*_ROOFLINE_NOTES, left_out if missing else None)
     texts = element("div", *(element("p", note, class_="note") for note in notes if note))
     return element("section", element("h2", "Roofline"), element("div", chart, texts, class_="pair"))
 
@@ -214,4 +242,3 @@ def _point(estimate: Estimate, short: str, layer: LayerEstimate, named: bool) ->
         title=f"{layer.name}\n{intensity:,.1f} MACs per byte, {achieved:,.1f} MACs per cycle",
         label=short if named else None,
     )
-

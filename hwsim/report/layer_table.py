@@ -42,9 +42,7 @@ def layer_table(estimate: Estimate, shorts: tuple[str, ...], run: Simulation | N
     )
 
 
-def _cells(
-    index: int, short: str, layer: LayerEstimate, peak: int, unit: str, ran: LayerRun | None
-) -> list[_Cell]:
+def _cells(index: int, short: str, layer: LayerEstimate, peak: int, unit: str, ran: LayerRun | None) -> list[_Cell]:
     cells = [
         _Cell("#", str(index), index),
         _Cell("layer", short, short, layer.name),

@@ -15,7 +15,7 @@ class Markup(str):
     __slots__ = ()
 
 
-def element(name: str, *children: object, **attributes: object) -> Markup:
+def element(name: str, /, *children: object, **attributes: object) -> Markup:
     """``<name attributes>children</name>``.
 
     Underscores in an attribute's name stand for hyphens, and one at its end for nothing (``class_``). An attribute that

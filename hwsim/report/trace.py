@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from compiler.program.program import Program, Segment
     from hwsim.cycles import ProgramCycles, SegmentCycles
 
-__all__ = ["trace"]
+__all__ = ["timeline"]
 
 _PROCESS = 1
 _TRACKS = 16
@@ -36,7 +36,7 @@ _LAYERS = 0
 Event = dict[str, Any]
 
 
-def trace(program: Program, cycles: ProgramCycles, *, model: str, arch: str, clock_mhz: float) -> dict[str, Any]:
+def timeline(program: Program, cycles: ProgramCycles, *, model: str, arch: str, clock_mhz: float) -> dict[str, Any]:
     """Trace Event Format: the ``cycles`` that ``program`` takes, segments one after the other."""
     names = short_names([layer.name for layer in program.layers])
     events: list[Event] = []

@@ -119,10 +119,15 @@ module harness #(
   `ANSWER                    m_axi_data_bvalid;
   wire                       m_axi_data_bready;
 
-  accelerator accelerator (.*);
+  // A register of our own: everything in the accelerator depends on its reset, and while that is an input of the top
+  // module, Verilator computes everything anew whenever it is called, at both edges of the clock.
+  reg reset = 1;
+  always @(posedge clk) reset <= rst;
+
+  accelerator accelerator (.*, .rst(reset));
 
 `ifndef AXIRAM
-  dram #(.DATA_BYTES(DATA_BYTES), .WORDS(DRAM_WORDS)) dram (.*);
+  dram #(.DATA_BYTES(DATA_BYTES), .WORDS(DRAM_WORDS)) dram (.*, .rst(reset));
 `endif
 
 endmodule

@@ -194,9 +194,7 @@ class Lane(Cell):
         with m.If(valid[7]):
             m.d.sync += main_late.eq(main)
             with m.If(residual[7]):
-                m.d.sync += blend.eq(
-                    main * constants.main + self.side.as_signed() * constants.skip + constants.offset
-                )
+                m.d.sync += blend.eq(main * constants.main + self.side.as_signed() * constants.skip + constants.offset)
 
         with m.If(valid[8]):
             summed = _clamp(blend >> constants.shift, constants.residual_low, constants.residual_high)

@@ -90,9 +90,7 @@ class Loader(wiring.Component):
                 "take": In(1),
                 "more": In(1),
                 "pass_done": Out(1),
-                "row": Out(
-                    data.StructLayout({"en": 1, "index": range(config.dense.rows), "address": ADDRESS_BITS})
-                ),
+                "row": Out(data.StructLayout({"en": 1, "index": range(config.dense.rows), "address": ADDRESS_BITS})),
                 "gather_row": Out(range(config.dense.rows)),
                 "gather_words": Out(ADDRESS_BITS),
                 "gather_write": Out(1),
@@ -174,9 +172,7 @@ class Loader(wiring.Component):
             end_c.eq(w.depthwise | (c == w.run - 1)),
             end_i.eq(end_c & (i == w.kx - 1)),
             end_j.eq(end_i & (j == w.ky - 1)),
-            last_row.eq(
-                loading & Mux(w.depthwise, end_i, (row == dense.rows - 1) | Mux(w.flatten, end_j, end_c))
-            ),
+            last_row.eq(loading & Mux(w.depthwise, end_i, (row == dense.rows - 1) | Mux(w.flatten, end_j, end_c))),
             self.pass_done.eq(last_row & end_j),
             tile.ready.eq(full | last_row),
             tile.first.eq(first),
@@ -254,7 +250,5 @@ class Loader(wiring.Component):
         ]
         memory = self.config.memory
         self._fault(m, "bank", loading & beyond[:banks].any(), Fault.BANK)
-        self._fault(
-            m, "offset", loading & (offset >= max(memory.ifm_kib, memory.ofm_kib) * 1024), Fault.SCRATCHPAD
-        )
+        self._fault(m, "offset", loading & (offset >= max(memory.ifm_kib, memory.ofm_kib) * 1024), Fault.SCRATCHPAD)
         self._fault(m, "weight", loading & (address + w.filters > memory.weight_kib * 1024), Fault.SCRATCHPAD)

@@ -96,6 +96,7 @@ class PostEngine(wiring.Component):
         first_decode = Signal()
         self._start = Signal()
         m.d.comb += first_decode.eq(decoding & ~self._start)
+
         def halting() -> None:
             with m.If(e.halt):
                 m.next = "IDLE"
@@ -162,11 +163,7 @@ class PostEngine(wiring.Component):
             | (post.skip_source > Space.OFM)
         )
         no_rows = (self._fill.rows == 0) | (self._fill.row_bytes == 0)
-        bad = (
-            ~known
-            | ((header.opcode == Opcode.POST) & no_pixels)
-            | ((header.opcode == Opcode.POST_FILL) & no_rows)
-        )
+        bad = ~known | ((header.opcode == Opcode.POST) & no_pixels) | ((header.opcode == Opcode.POST_FILL) & no_rows)
         self._fault(m, "fields", first_decode & bad, Fault.OPCODE)
         top = exact_log2(self.config.memory.accumulators) + 1
         self._fault(

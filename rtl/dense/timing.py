@@ -1,5 +1,6 @@
-"""Cycles and events of the compute and post-processing engines, in closed form: what the engines in
-:mod:`rtl.dense.weight_stationary` and :mod:`rtl.dense.output_stationary`, and :mod:`rtl.dense.post`, do.
+"""Cycles and events of the compute and post-processing engines, in closed form.
+
+What :mod:`rtl.dense.weight_stationary`, :mod:`rtl.dense.output_stationary` and :mod:`rtl.dense.post` do.
 
 A COMPUTE issued in cycle t walks its first reduction tile from t + 3 on, a row per cycle. Tiles stream one after the
 other; while one streams, the next is walked. A tile starts when it has been walked and the one before has streamed, and
@@ -239,4 +240,10 @@ def post_events(i: Post | PostConfig | PostFill) -> dict[str, int]:
             "ofm_write_bytes": values,
         }
     written = i.rows * i.row_bytes if isinstance(i, PostFill) else 0
-    return {"requantized": 0, "param_read_bytes": 0, "skip_ifm_bytes": 0, "skip_ofm_bytes": 0, "ofm_write_bytes": written}
+    return {
+        "requantized": 0,
+        "param_read_bytes": 0,
+        "skip_ifm_bytes": 0,
+        "skip_ofm_bytes": 0,
+        "ofm_write_bytes": written,
+    }

@@ -9,9 +9,7 @@ from hwsim.bandwidth import LEVELS, bandwidth
 from rtl.config import ArchConfig, BusConfig, DenseConfig, DramConfig
 from rtl.counters import COUNTERS
 
-CONFIG = ArchConfig(
-    dense=DenseConfig(rows=16, cols=16), bus=BusConfig(data_bytes=16), dram=DramConfig(beat_interval=2)
-)
+CONFIG = ArchConfig(dense=DenseConfig(rows=16, cols=16), bus=BusConfig(data_bytes=16), dram=DramConfig(beat_interval=2))
 INDEX = {counter.name: index for index, counter in enumerate(COUNTERS)}
 
 
@@ -82,7 +80,9 @@ def test_without_traffic_there_is_no_intensity() -> None:
         ("fill_drain", 0, {}),
     ],
 )
-def test_what_is_busy_longest_binds_if_it_is_busy_half_the_time(bound: str, cycles: int, events: dict[str, int]) -> None:
+def test_what_is_busy_longest_binds_if_it_is_busy_half_the_time(
+    bound: str, cycles: int, events: dict[str, int]
+) -> None:
     assert layer(cycles, **events).bound == bound
 
 

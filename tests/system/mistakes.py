@@ -107,8 +107,8 @@ def _dispatch() -> dict[str, Mistake]:
         "no instructions": Mistake(_run(End()), Fault.PROGRAM, DISPATCH, layer=None, length=0),
         "program not aligned": Mistake(_run(End()), Fault.DRAM, FETCH, layer=None, program=0x1010),
         "program beyond memory": Mistake(_run(End()), Fault.BUS, FETCH, layer=None, program=0x7000_0000),
-        "program at the end of addresses": Mistake(
-            _run(End()), Fault.BUS, FETCH, layer=None, program=0xFFFF_FFE0, length=100
+        "program past the end of addresses": Mistake(
+            _run(End()), Fault.DRAM, FETCH, layer=None, program=0xFFFF_FFE0, length=100
         ),
     }
 

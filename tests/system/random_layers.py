@@ -110,7 +110,8 @@ class _Builder:
     def _layer(self) -> None:
         kinds = [self._conv] * 4 + [self._depthwise] * 2 + [self._grouped, self._dense, self._pool, self._pool]
         make = self.rng.choice([*kinds, self._global_pool, self._add, self._concat])
-        make(self.rng.choice(self.activations))
+        # Mostly a chain, so that tensors have a reason to stay on the chip.
+        make(self.activations[-1] if self.rng.random() < 0.6 else self.rng.choice(self.activations))
 
     def _emit(self, op: IntegerOp, quant: QuantParams | None = None) -> None:
         shape = integer_shape(op, self.graph.tensor)
@@ -172,12 +173,12 @@ class _Builder:
         window = self._window(shape, kernels or [1, 1, 2, 3, 3, 3, 4, 5])
         filters = filters or rng.choice(CHANNELS)
         skip = None
-        if groups == 1 and rng.random() < 0.25:  # of the input's own shape, so that it can be added
+        if groups in (1, filters) and rng.random() < 0.35:  # of the input's own shape, so that something can be added
             window["strides"], window["dilations"] = (1, 1), (1, 1)
             top, left = ((k - 1) // 2 for k in window["kernel"])
             bottom, right = window["kernel"][0] - 1 - top, window["kernel"][1] - 1 - left
             window["pads"] = (top, left, bottom, right)
-            filters, skip = shape[2], source
+            filters, skip = shape[2], self._partner(source)
         self._add_conv(source, window, filters, groups, skip)
 
     def _add_conv(
@@ -186,11 +187,12 @@ class _Builder:
         rng, shape = self.rng, self.graph.tensor(source).shape
         kernel = window.pop("kernel")
         weights = self._weights((*kernel, shape[2] // groups, filters))
+        output = self._next
         quant = self._quant()
         op = Conv(
             name=f"conv{len(self.activations)}",
             inputs=(source,) if skip is None else (source, skip),
-            output=self._next,
+            output=output,
             weights=weights,
             bias=self.data.integers(-1, 1, filters, endpoint=True).astype(np.int32) * rng.choice([0, 1, 3000, 1 << 28]),
             input_zero_point=self._zero_point(),
@@ -201,7 +203,7 @@ class _Builder:
         )
         out = integer_shape(op, self.graph.tensor)
         assert out is not None
-        macs = out[0] * out[1] * weights.size
+        macs = out[0] * out[1] * weights[..., 0].size * filters
         if macs > self.most_macs:
             self._pool(source)
             return

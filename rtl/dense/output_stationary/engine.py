@@ -37,7 +37,7 @@ _FEED = GATHER_LATENCY + 1
 
 
 class OutputStationaryEngine(wiring.Component):
-    """Runs COMPUTE. Its timing is :class:`rtl.dense.timing.OutputStationaryTiming`; ports as in :func:`compute_ports`."""
+    """Runs COMPUTE, as :class:`rtl.dense.timing.OutputStationaryTiming` says; ports as in :func:`compute_ports`."""
 
     def __init__(self, config: ArchConfig) -> None:
         self.config = config
@@ -114,9 +114,7 @@ class OutputStationaryEngine(wiring.Component):
         each_tile = Signal()
         m.d.comb += [each_tile.eq(s.op == AccumulateOp.MAX), emits.eq(last_cycle & (ends_pass | each_tile))]
         clear_to_start = self._emit(m, s, emits, pixels, starts_pass, ends_pass, last_tile & last_cycle, streaming)
-        m.d.comb += loader.take.eq(
-            tile.ready & (~streaming | last_cycle) & (~tile.first | clear_to_start) & ~e.halt
-        )
+        m.d.comb += loader.take.eq(tile.ready & (~streaming | last_cycle) & (~tile.first | clear_to_start) & ~e.halt)
 
         with m.If(streaming):
             m.d.sync += [step.eq(step + 1), first_cycle.eq(0)]

@@ -49,7 +49,7 @@ class Mesh(wiring.Component):
     Ports
     -----
     vector, load : In(rows * 8), In(rows)
-        One-hot: the next ``rows`` elements of the reduction, for that row's pixel. Row r is loaded r cycles after row 0.
+        One-hot: the next ``rows`` elements of the reduction for that row's pixel; row r, r cycles after row 0.
     weight : In(cols * 8)
         A row of weights, a cycle after the load of row 0 that goes with its tile, and so on.
     first, last : In(1)

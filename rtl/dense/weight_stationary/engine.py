@@ -33,7 +33,7 @@ __all__ = ["WeightStationaryEngine"]
 
 
 class WeightStationaryEngine(wiring.Component):
-    """Runs COMPUTE. Its timing is :class:`rtl.dense.timing.WeightStationaryTiming`; ports as in :func:`compute_ports`."""
+    """Runs COMPUTE, as :class:`rtl.dense.timing.WeightStationaryTiming` says; ports as in :func:`compute_ports`."""
 
     def __init__(self, config: ArchConfig) -> None:
         self.config = config
@@ -183,9 +183,7 @@ class WeightStationaryEngine(wiring.Component):
             m.d.sync += place.eq(self._loader.word.acc[:low])
         layout = accumulate_layout(entries)
         control, arrived = Signal(layout), Signal(layout)
-        m.submodules.acc_delay = delay = Delay(
-            width=layout.size, cycles=GATHER_LATENCY + self.config.dense.rows - 1
-        )
+        m.submodules.acc_delay = delay = Delay(width=layout.size, cycles=GATHER_LATENCY + self.config.dense.rows - 1)
         m.d.comb += [
             control.valid.eq(pixel),
             control.half.eq(s.acc[low]),

@@ -138,7 +138,7 @@ def test_area_is_that_of_the_memories_the_arithmetic_and_the_registers() -> None
     assert small is not None
     assert (small.mac, small.register, small.sram) < (area.mac, area.register, area.sram)
     assert area.total == pytest.approx(area.mac + area.register + area.sram)
-    # A byte of CACTI's 45 nm memories takes about 4.2 um2; there are 712 KiB of them, copies included, and accumulators.
+    # A byte of CACTI's 45 nm memories takes about 4.2 um2; there are 712 KiB with all copies, and 64 of accumulators.
     assert area.sram == pytest.approx((712 + 64) * 1024 * 4.2e-6, rel=0.1)
     assert model(table="eyeriss-65nm-normalised").area_mm2() is None
 
@@ -154,15 +154,15 @@ def test_technology_says_what_the_figures_are_of() -> None:
 @pytest.mark.parametrize(
     ("technology", "message"),
     [
-        pytest.param({"table": "horowitz-45mn"}, r"^technology 'horowitz-45mn': no such table; did you mean horowitz-45nm\?$",
-                     id="table misspelt"),
+        pytest.param({"table": "horowitz-45mn"},
+                     r"^technology 'horowitz-45mn': no such table; did you mean horowitz-45nm\?$", id="table misspelt"),
         pytest.param({"table": "x"}, r"^technology 'x': no such table; known: .*tpuv4i-7nm$", id="table unknown"),
         pytest.param({"table": "../x"}, r"^technology\.table: string should match pattern", id="table a path"),
         pytest.param({"dram": "ddr9"}, r"^technology\.dram: input should be 'lpddr4', 'ddr4' or 'hbm2' \(got 'ddr9'\)$",
                      id="dram unknown"),
-        pytest.param({"voltage_v": -1.0}, r"^technology\.voltage_v: input should be greater than 0", id="voltage negative"),
+        pytest.param({"voltage_v": -1.0}, r"^technology\.voltage_v: input should be greater than 0", id="negative"),
         pytest.param({"voltage_v": float("nan")}, r"^technology\.voltage_v: ", id="voltage not a number"),
-        pytest.param({"voltage_v": 0.5}, r"^voltage 0\.5 V: horowitz-45nm scales from 0\.57 to 1\.80 V$", id="voltage low"),
+        pytest.param({"voltage_v": 0.5}, r"^voltage 0\.5 V: horowitz-45nm scales from 0\.57 to 1\.80 V$", id="low"),
         pytest.param({"voltage_v": 3.0}, r"scales from 0\.57 to 1\.80 V$", id="voltage high"),
         pytest.param({"table": "tpuv4i-7nm", "voltage_v": 0.7}, r"give no voltage to scale from$", id="no voltage"),
         pytest.param({"table": "eyeriss-65nm-normalised", "dram": "hbm2"}, r"it has a DRAM of its own$", id="no pJ"),

@@ -73,7 +73,7 @@ ALL += [("dram", kind, dram.pj, dram.source) for kind, dram in drams().items()]
 def test_a_figure_equals_the_cell_that_it_names(folder: str, table: str, where: str, value: float, source: str) -> None:
     named = CSV.match(source)
     if named is None or source.startswith(DERIVED):
-        assert source.startswith(READ_ELSEWHERE + DERIVED), f"{table}{where}: {source!r} is neither published nor listed"
+        assert source.startswith(READ_ELSEWHERE + DERIVED), f"{table}{where}: {source!r} is in neither list"
         return
     file, row = named[1], named[2].strip()
     rows = reference(folder, file)

@@ -15,9 +15,8 @@ from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
 from rtl.counters import event_names
 from rtl.dense.core import DenseCore
 from rtl.dense.timing import PostTiming, compute_events, compute_timing, post_events
-from rtl.isa import PARAM_BYTES, AccumulateOp, Compute, Engine, Instruction, Post, PostConfig, PostFill, Space, encode
+from rtl.isa import AccumulateOp, Compute, Engine, Instruction, Post, PostConfig, PostFill, Space, encode
 from rtl.scratchpad import Scratchpad
-
 
 Dataflow = Literal["weight_stationary", "output_stationary"]
 
@@ -75,7 +74,11 @@ class Bench:
         core, clock = self.dut.core, [0]
 
         async def load(ctx):
-            for pad, space in ((self.dut.ifm, Space.IFM), (self.dut.weight, Space.WEIGHT), (self.dut.param, Space.PARAM)):
+            for pad, space in (
+                (self.dut.ifm, Space.IFM),
+                (self.dut.weight, Space.WEIGHT),
+                (self.dut.param, Space.PARAM),
+            ):
                 data = self.machine.spad[space]
                 banks = self.config.banks
                 ctx.set(pad.write.en, 1)
@@ -108,7 +111,9 @@ class Bench:
                     port = ports[engine]
                     if ctx.get(port.instr.valid) and ctx.get(port.instr.ready):
                         self.issued[engine].append(clock[0])
-                        wait[engine] = queue[len(self.issued[engine])][2] if len(self.issued[engine]) < len(queue) else 0
+                        wait[engine] = (
+                            queue[len(self.issued[engine])][2] if len(self.issued[engine]) < len(queue) else 0
+                        )
                     if ctx.get(port.retire.valid):
                         self.retired[engine].append(clock[0])
                     if ctx.get(port.commit.valid):
@@ -204,7 +209,9 @@ def realistic_params(bench: Bench, rng: np.random.Generator) -> None:
     params = bench.machine.spad[Space.PARAM]
     params[:] = rng.integers(0, 256, params.shape)
     # Every byte may be the shift of some channel: keep each in 8..63, mostly where results are neither 0 nor saturated.
-    params[:] = np.where(rng.random(params.shape) < 0.7, rng.integers(28, 40, params.shape), rng.integers(8, 64, params.shape))
+    params[:] = np.where(
+        rng.random(params.shape) < 0.7, rng.integers(28, 40, params.shape), rng.integers(8, 64, params.shape)
+    )
 
 
 @pytest.mark.parametrize("dataflow", ["weight_stationary", "output_stationary"])
@@ -223,7 +230,7 @@ def test_random_program(seed, dataflow):
     for n in range(8):
         half = n % 2
         group = 1 if n < 2 else rng.randint(1, 2)
-        for g in range(group):
+        for _ in range(group):
             c = random_compute(rng, config, half)
             need = retired_posts[n - 1] if n > 1 else 0
             steps.append((Engine.COMPUTE, c, rng.choice([0, 0, 0, 30]), (0, need)))

@@ -1,0 +1,39 @@
+"""The files that a command can write beside its table, and seeing to them before the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["CsvFile", "HtmlFile", "TraceFile", "check_reports"]
+
+CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row per layer as CSV.")]
+HtmlFile = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page with charts.")
+]
+TraceFile = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="FILE.json", help="Write a timeline of the engines, for ui.perfetto.dev."),
+]
+
+
+def check_reports(**files: Path | None) -> None:
+    """See that each file can be written, and that no two of them are the same.
+
+    Raises:
+        InputError: one cannot, or two are.
+    """
+    given = {option: path for option, path in files.items() if path is not None}
+    if not given:
+        return
+    from hwsim.errors import InputError
+    from hwsim.files import check_output
+
+    taken: dict[Path, str] = {}
+    for option, path in given.items():
+        check_output(path)
+        if other := taken.get(path.resolve()):
+            raise InputError(f"--{other} and --{option} would both write {path}")
+        taken[path.resolve()] = option

@@ -1,0 +1,235 @@
+"""SCALE-Sim's cycles beside ours: its closed forms, and our array with memory out of the way.
+
+SCALE-Sim takes a layer for a matrix product (im2col): ``m`` pixels, ``k`` elements of a window, ``n`` filters. Two of
+the three lie across the array, in *folds*; the third passes through in time, and folds follow one another without
+overlap. The forms are those of ``workloads.reference.accelerators.SCALESIM_EQUATIONS``; the tool reports one cycle
+less per layer. Memory plays no part in them, so ours are counted without it too: every operand lies in the scratchpads
+and every instruction is at hand. What ours have on top is the output stage (bias, requantisation) and the registers
+between a scratchpad and the array; what they lack is the time in which SCALE-Sim's array fills, drains and loads weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from compiler.ir.integer import Conv
+from compiler.mapping.compile import compile_graph
+from compiler.program.hazards import Memory, Range, TokenPlacer
+from hwsim.cycles import program_cycles
+from hwsim.network import load_network
+from rtl.config import ArchConfig, load_arch
+from rtl.control.timing import schedule
+from rtl.dense.timing import PostTiming, compute_timing
+from rtl.dma.timing import LoadTiming, StoreTiming
+from rtl.isa import AccumulateOp, Compute, End, Engine, Post
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from compiler.ir.graph import Graph
+    from rtl.isa import Instruction
+
+__all__ = [
+    "DATAFLOWS",
+    "Comparison",
+    "Dataflow",
+    "LayerComparison",
+    "Product",
+    "array_cycles",
+    "compare",
+    "products",
+    "scalesim_cycles",
+]
+
+Dataflow = Literal["ws", "os", "is"]
+DATAFLOWS: tuple[Dataflow, ...] = ("ws", "os", "is")
+
+_REPORTED_LESS = 1
+"""Cycles that the tool reports less per layer than its equations give."""
+_MAX_RUN = (1 << 16) - 1
+_MAX_EXTENT = 4095
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A layer as ``groups`` matrix products ``[m, k] x [k, n]``."""
+
+    m: int
+    """Output pixels."""
+    k: int
+    """Elements of a window."""
+    n: int
+    """Filters of a group."""
+    groups: int = 1
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of all groups."""
+        return self.m * self.k * self.n * self.groups
+
+
+@dataclass(frozen=True, slots=True)
+class LayerComparison:
+    """One layer: SCALE-Sim's three dataflows, our array without memory, and the whole accelerator as it is."""
+
+    name: str
+    product: Product
+    scalesim: dict[Dataflow, int]
+    array: int
+    cycles: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``docs/formats.md``."""
+        p = self.product
+        return {
+            "name": self.name,
+            "m": p.m,
+            "k": p.k,
+            "n": p.n,
+            "groups": p.groups,
+            "scalesim_cycles": dict(self.scalesim),
+            "array_cycles": self.array,
+            "cycles": self.cycles,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A network on an architecture, layer by layer: those that are matrix products."""
+
+    model: str
+    arch: str
+    rows: int
+    cols: int
+    dataflow: Dataflow
+    """Ours."""
+    layers: tuple[LayerComparison, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``hwsim estimate --scalesim --json`` writes."""
+        return {
+            "model": self.model,
+            "arch": self.arch,
+            "rows": self.rows,
+            "cols": self.cols,
+            "dataflow": self.dataflow,
+            "layers": [layer.to_json() for layer in self.layers],
+        }
+
+
+def scalesim_cycles(product: Product, rows: int, cols: int, dataflow: Dataflow) -> int:
+    """What SCALE-Sim reports for a layer on a ``rows x cols`` array; groups are layers of their own."""
+    m, k, n = product.m, product.k, product.n
+    across_rows, across_cols, time = {"ws": (k, n, m), "os": (m, n, k), "is": (k, m, n)}[dataflow]
+    folds = -(-across_rows // rows) * -(-across_cols // cols)
+    # What is stationary is loaded first, row by row; sums have the array's depth and width to cross.
+    fold = (rows if dataflow != "os" else 0) + rows + cols + time - 2
+    return product.groups * (folds * fold - _REPORTED_LESS)
+
+
+def compare(
+    model: str, arch: str | Path | ArchConfig, *, calibration: NDArray[np.float32] | Literal["random"] | None = None
+) -> Comparison:
+    """Every convolution and matrix product of ``model`` on ``arch``.
+
+    Raises:
+        ConfigError, ModelError, WorkloadError: one line that names the culprit.
+
+    """
+    config = arch if isinstance(arch, ArchConfig) else load_arch(arch)
+    network = load_network(model, calibration)
+    program = compile_graph(network.graph, config)
+    spent = dict(zip((layer.name for layer in program.layers), program_cycles(program, config).layers, strict=True))
+    rows, cols = config.dense.rows, config.dense.cols
+    layers = tuple(
+        LayerComparison(
+            name=name,
+            product=product,
+            scalesim={dataflow: scalesim_cycles(product, rows, cols, dataflow) for dataflow in DATAFLOWS},
+            array=array_cycles(product, config),
+            cycles=int(spent[name]),
+        )
+        for name, product in products(network.graph).items()
+        if name in spent
+    )
+    ours: Dataflow = "os" if config.dense.dataflow == "output_stationary" else "ws"
+    return Comparison(network.name, config.name, rows, cols, ours, layers)
+
+
+def products(graph: Graph) -> dict[str, Product]:
+    """The convolutions and matrix products of a graph, by the name of their operator."""
+    found = {}
+    for op in graph.operators():
+        if isinstance(op, Conv):
+            kernel_h, kernel_w, depth, filters = op.weights.shape
+            height, width, _ = graph.tensor(op.output).shape
+            found[op.name] = Product(height * width, kernel_h * kernel_w * depth, filters // op.groups, op.groups)
+    return found
+
+
+def array_cycles(product: Product, config: ArchConfig) -> int:
+    """Our cycles for a layer, from the issue of the first instruction to the last output byte.
+
+    The operands lie in the scratchpads. Pixels are cut as suits the layer best.
+    """
+    largest = min(config.memory.accumulators, _MAX_EXTENT)
+    fewest = -(-product.m // largest)
+    sizes = {-(-product.m // (fewest * parts)) for parts in (1, 2, 4, 8, 16)}
+    return min(_scheduled(product, config, size) for size in sizes)
+
+
+def _scheduled(product: Product, config: ArchConfig, pixels: int) -> int:
+    out = schedule(
+        [*_instructions(product, config, pixels), End()],
+        fetch=_AtHand(),
+        engines={
+            Engine.LOAD: LoadTiming(config),
+            Engine.COMPUTE: compute_timing(config),
+            Engine.POST: PostTiming(config),
+            Engine.STORE: StoreTiming(config),
+        },
+        queue_depth=config.control.queue_depth,
+    )
+    return max(out.retire) - out.issue[0] + 1
+
+
+class _AtHand:
+    """A fetcher that has every instruction before it is asked."""
+
+    def offered(self, k: int) -> int:
+        return 0
+
+    def taken(self, k: int, cycle: int) -> None:
+        pass
+
+
+def _instructions(product: Product, config: ArchConfig, pixels: int) -> list[Instruction]:
+    """Tiles of pixels, and in each all filters, a half of the accumulators after the other."""
+    placer = TokenPlacer()
+    half, entries = 0, config.memory.accumulators
+    for size in _parts(product.m, pixels):
+        for _ in range(product.groups):
+            for filters in _parts(product.n, config.dense.cols):
+                half ^= 1
+                accumulators = (Range(Memory.ACCUMULATOR, half * entries, (half + 1) * entries),)
+                op = AccumulateOp.SET
+                for run in _parts(product.k, _MAX_RUN // config.dense.rows * config.dense.rows):
+                    compute = Compute(
+                        out_w=size, out_h=1, x_stride=run, run=run, kx=1, ky=1, filters=filters, op=op, acc=half * entries
+                    )
+                    placer.emit(compute, writes=accumulators)
+                    op = AccumulateOp.ADD
+                post = Post(out_w=size, out_h=1, filters=filters, load_params=1, acc=half * entries)
+                placer.emit(post, reads=accumulators)
+    return placer.finish()
+
+
+def _parts(total: int, most: int) -> Iterator[int]:
+    for first in range(0, total, most):
+        yield min(most, total - first)
