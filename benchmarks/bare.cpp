@@ -14,7 +14,7 @@
 
 namespace {
 
-std::unique_ptr<Vtop> top;
+Vtop* top;
 unsigned long long edges = 0;
 
 void tick() {
@@ -52,7 +52,9 @@ double sc_time_stamp() { return 0; }
 
 int main(int argc, char** argv) {
     Verilated::commandArgs(argc, argv);
-    top.reset(new Vtop{""});
+    // Gone before Verilator's own static objects, whose destructors it would wait for.
+    const std::unique_ptr<Vtop> model{new Vtop{""}};
+    top = model.get();
     top->free_run = top->dump = 0;
     top->s_axil_bready = top->s_axil_rready = 1;
     top->s_axil_awvalid = top->s_axil_wvalid = top->s_axil_arvalid = 0;

@@ -150,6 +150,8 @@ def simulate(
 
     """
     config = _config(arch)
+    # A technology that cannot be is refused before the simulation, not after it.
+    EnergyModel(config)
     reporter.stage(f"reading {model}")
     network = load_network(model, calibration)
     given = _admit(network.graph, inputs) if inputs is not None else random_inputs(network.graph, seed)

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtl.control.timing import schedule
 from rtl.counters import COUNTERS, stall_name
-from rtl.dense.timing import PostTiming, compute_events, compute_timing, post_events
-from rtl.dma.timing import LoadTiming, StoreTiming
-from rtl.dma.timing_fetch import FetchTiming
-from rtl.isa import ENGINE_COUNT, Compute, Engine, Fill, Instruction, Load, Post, PostConfig, PostFill, Store
+from rtl.isa import ENGINE_COUNT
+from rtl.timing import Events, program_schedule
 
 if TYPE_CHECKING:
 
@@ -76,22 +73,12 @@ def program_cycles(program: Program, config: ArchConfig) -> ProgramCycles:
 
 def segment_cycles(segment: Segment, layers: int, config: ArchConfig) -> SegmentCycles:
     """Cycles and events of one segment."""
-    load, store = LoadTiming(config), StoreTiming(config)
-    out = schedule(
-        segment.instructions,
-        fetch=FetchTiming(config, len(segment.instructions), program=segment.address, start=0),
-        engines={
-            Engine.LOAD: load,
-            Engine.COMPUTE: compute_timing(config),
-            Engine.POST: PostTiming(config),
-            Engine.STORE: store,
-        },
-        queue_depth=config.control.queue_depth,
-    )
+    out = program_schedule(config, segment.instructions, segment.address)
+    events = Events(config)
     counters = np.zeros((layers, len(COUNTERS)), np.int64)
     for instruction in segment.instructions[:-1]:
         row = counters[instruction.layer]
-        for name, count in _events(instruction, config, load, store).items():
+        for name, count in events.of(instruction).items():
             row[_INDEX[name]] += count
     for (layer, engine, cause), cycles in out.stalls.items():
         counters[layer, _INDEX[stall_name(engine, cause)]] = cycles
@@ -112,17 +99,3 @@ def layer_cycles(last_retire: NDArray[np.int64], cycles: int) -> NDArray[np.int6
         return np.zeros(len(ends), np.int64)
     ends[ran[-1]] = cycles
     return np.diff(np.maximum.accumulate(ends), prepend=0)
-
-
-def _events(instruction: Instruction, config: ArchConfig, load: LoadTiming, store: StoreTiming) -> dict[str, int]:
-    match instruction:
-        case Load() | Fill():
-            return load.events(instruction)
-        case Compute():
-            return compute_events(instruction, config)
-        case Post() | PostConfig() | PostFill():
-            return post_events(instruction)
-        case Store():
-            return store.events(instruction)
-        case _:
-            return {}

@@ -150,7 +150,9 @@ class DemoResult:
         for kept in ("estimate", "samples", "verilog"):
             del tree[kept]
         return {
-            **{"model": self.estimate.model, "arch": self.estimate.arch, "clock_mhz": self.estimate.clock_mhz},
+            "model": self.estimate.model,
+            "arch": self.estimate.arch,
+            "clock_mhz": self.estimate.clock_mhz,
             "agrees": self.agrees,
             **tree,
             "mismatched_bytes": self.mismatched_bytes,
@@ -176,6 +178,7 @@ def run_demo(
     Raises:
         ConfigError, InputError: one line that names the culprit.
         SimulationError, ToolError: the simulator failed or is missing.
+
     """
     config = arch if isinstance(arch, ArchConfig) else load_arch(arch)
     reporter.stage(f"quantising {WORKLOAD}")

@@ -22,7 +22,7 @@ from rtl.config import ArchConfig, load_arch
 from rtl.control.timing import schedule
 from rtl.dense.timing import PostTiming, compute_timing
 from rtl.dma.timing import LoadTiming, StoreTiming
-from rtl.isa import AccumulateOp, Compute, End, Engine, Post
+from rtl.isa import AccumulateOp, Compute, End, Engine, Post, Space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,17 +217,30 @@ def _instructions(product: Product, config: ArchConfig, pixels: int) -> list[Ins
         for _ in range(product.groups):
             for filters in _parts(product.n, config.dense.cols):
                 half ^= 1
-                accumulators = (Range(Memory.ACCUMULATOR, half * entries, (half + 1) * entries),)
+                first = half * entries
+                accumulators = (Range(Memory.ACCUMULATOR, first, first + entries),)
                 op = AccumulateOp.SET
                 for run in _parts(product.k, _MAX_RUN // config.dense.rows * config.dense.rows):
-                    compute = Compute(
-                        out_w=size, out_h=1, x_stride=run, run=run, kx=1, ky=1, filters=filters, op=op, acc=half * entries
-                    )
-                    placer.emit(compute, writes=accumulators)
+                    placer.emit(_compute(size, run, filters, first, op), writes=accumulators)
                     op = AccumulateOp.ADD
-                post = Post(out_w=size, out_h=1, filters=filters, load_params=1, acc=half * entries)
-                placer.emit(post, reads=accumulators)
+                placer.emit(_post(size, filters, first), reads=accumulators)
     return placer.finish()
+
+
+def _compute(pixels: int, run: int, filters: int, acc: int, op: AccumulateOp) -> Compute:
+    # Where the operands lie does not matter to the time.
+    return Compute(
+        source=Space.IFM, act=0, out_w=pixels, out_h=1, x_stride=0, y_stride=0,
+        run=run, kx=1, kx_stride=0, ky=1, ky_stride=0, weight=0, filters=filters, acc=acc, op=op,
+        flatten=0, depthwise=0, reuse_weights=0, hold=0,
+    )  # fmt: skip
+
+
+def _post(pixels: int, filters: int, acc: int) -> Post:
+    return Post(
+        acc=acc, out_w=pixels, out_h=1, ofm=0, x_stride=0, y_stride=0, filters=filters, load_params=1, params=0,
+        residual=0, skip_source=Space.IFM, skip=0, skip_x_stride=0, skip_y_stride=0,
+    )  # fmt: skip
 
 
 def _parts(total: int, most: int) -> Iterator[int]:

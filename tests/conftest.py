@@ -1,10 +1,15 @@
-"""What the differential tests covered, at the end of a run."""
+"""Settings of every test, and what the differential tests covered, at the end of a run."""
 
 from __future__ import annotations
 
 from collections import Counter
 
+import hypothesis
 import pytest
+
+# Properties are tried on the same examples in every run, and as long as each takes on a busy machine.
+hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("seeded")
 
 SUMMARY = "summary: "
 """Properties of this prefix that tests record are summed up over all of them."""

@@ -10,8 +10,11 @@ import numpy as np
 
 from compiler.errors import ModelError
 from compiler.frontend.attributes import attribute_value
+from compiler.frontend.fills import expand_fills
 from compiler.frontend.operands import check_operands
 from compiler.frontend.qlinear import expand_qlinear
+from compiler.frontend.qonnx import QONNX_DOMAINS, add_qonnx, stand_in
+from compiler.frontend.limits import MAX_WEIGHTS, element_count
 from compiler.frontend.read import name_of, opset_of, read_model
 from compiler.frontend.shapes import infer_shapes
 from compiler.frontend.weights import to_array
@@ -49,23 +52,43 @@ def import_model(path: str | os.PathLike[str]) -> Graph:
 
 def _build(path: Path) -> Graph:
     model = read_model(path)
+    _check_weights(model.graph)
     constants = {t.name: to_array(path, t, f"initializer {t.name!r}") for t in model.graph.initializer}
+    expand_fills(path, model, constants)
     expand_qlinear(model, constants)
+    quants = stand_in(model)
     for tensor in model.graph.initializer:
         if tensor.name not in constants:
             constants[tensor.name] = to_array(path, tensor, f"initializer {tensor.name!r}")
     _fix_batch(model.graph, set(constants))
+    _drop_unread_outputs(model.graph)
     tensors = infer_shapes(path, model, constants)
     graph = Graph(model.graph.name or path.stem, opset=opset_of(model))
     for name, value in constants.items():
         graph.set_constant(name, value)
     for node in model.graph.node:
-        _add_node(path, graph, node, tensors)
+        _add_node(path, graph, quants.get(node.output[0], node), tensors)
     graph.input_ports = tuple(
         _port(graph, tensors, i.name, is_input=True) for i in model.graph.input if i.name not in constants
     )
     graph.output_ports = tuple(_port(graph, tensors, o.name, is_input=False) for o in model.graph.output)
     return graph
+
+
+def _check_weights(graph: onnx.GraphProto) -> None:
+    """Refuse what the accelerator could not address, before reading gigabytes of it from external files."""
+    total = sum(max(element_count(tuple(tensor.dims)), 0) for tensor in graph.initializer)
+    if total > MAX_WEIGHTS:
+        raise ModelError(f"its initializers have {total} elements together; at most {MAX_WEIGHTS} are accepted")
+
+
+def _drop_unread_outputs(graph: onnx.GraphProto) -> None:
+    """Optional outputs that nothing reads, such as the mask of a ``Dropout``, need no shape: they become omitted."""
+    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    for node in graph.node:
+        for place, name in enumerate(node.output):
+            if place > 0 and name not in read:
+                node.output[place] = ""
 
 
 def _fix_batch(graph: onnx.GraphProto, initializers: set[str]) -> None:
@@ -103,7 +126,11 @@ def _add_node(path: Path, graph: Graph, proto: onnx.NodeProto, tensors: dict[str
             )
         graph.add_tensor(tensors[output])
     name = graph.fresh(name_of(proto)) if name_of(proto) in graph else name_of(proto)
-    graph.add(Node(name, proto.op_type, tuple(proto.input), tuple(proto.output), attributes, domain))
+    node = Node(name, proto.op_type, tuple(proto.input), tuple(proto.output), attributes, domain)
+    if domain in QONNX_DOMAINS:
+        add_qonnx(graph, node)
+    else:
+        graph.add(node)
 
 
 def _constant(proto: onnx.NodeProto, attributes: dict[str, Attribute]) -> NDArray:

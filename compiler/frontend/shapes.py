@@ -11,7 +11,8 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.evaluate import run_node
 from compiler.frontend.attributes import attribute_value
-from compiler.frontend.limits import MAX_ACTIVATION, element_count
+from compiler.frontend.fills import SMALL, placeholder
+from compiler.frontend.limits import MAX_ACTIVATION, MAX_ELEMENTS, element_count
 from compiler.frontend.read import first_line, name_of, opset_of
 from compiler.ir import Node, Tensor
 
@@ -25,8 +26,6 @@ SHAPE_ARITHMETIC = frozenset(
     {"Shape", "Size", "Gather", "Unsqueeze", "Squeeze", "Concat", "Cast", "Slice", "Add", "Sub", "Mul", "Div", "Floor",
      "Ceil", "Reshape", "ReduceProd", "Identity", "Min", "Max", "Mod", "Neg", "Where", "Equal"}
 )  # fmt: skip
-SMALL = 1024
-"""Elements of a tensor that can be meant as a shape."""
 
 
 def infer_shapes(path: Path, model: onnx.ModelProto, constants: dict[str, NDArray]) -> dict[str, Tensor]:
@@ -90,10 +89,8 @@ def _infer(model: onnx.ModelProto, constants: Collection[str]) -> dict[str, Tens
     import onnx
     from onnx import shape_inference
 
-    light = onnx.ModelProto()
-    light.CopyFrom(model)
-    for tensor in light.graph.initializer:
-        _lighten(tensor)
+    light = _without_data(model)
+    fixed = _constant_tensors(model, constants)
     try:
         inferred = shape_inference.infer_shapes(light, check_type=True, strict_mode=True, data_prop=True)
     except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
@@ -106,10 +103,9 @@ def _infer(model: onnx.ModelProto, constants: Collection[str]) -> dict[str, Tens
         if not kind.HasField("shape") or not all(d.HasField("dim_value") for d in kind.shape.dim):
             continue
         shape = tuple(d.dim_value for d in kind.shape.dim)
-        if not 0 < element_count(shape) <= MAX_ACTIVATION:
-            raise ModelError(
-                f"tensor {value.name!r} would be {list(shape)}; 1 to {MAX_ACTIVATION} elements are accepted"
-            )
+        most = MAX_ELEMENTS if value.name in fixed else MAX_ACTIVATION
+        if not 0 < element_count(shape) <= most:
+            raise ModelError(f"tensor {value.name!r} would be {list(shape)}; 1 to {most} elements are accepted")
         try:
             dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
         except KeyError as error:
@@ -118,12 +114,27 @@ def _infer(model: onnx.ModelProto, constants: Collection[str]) -> dict[str, Tens
     return found
 
 
-def _lighten(tensor: onnx.TensorProto) -> None:
-    """Drop the data of large initializers: inference reads only small ones (shapes, axes), and copies them all."""
+def _without_data(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with large initializers emptied: inference reads only small ones (shapes, axes), and copies them all."""
     import onnx
 
-    if element_count(tuple(tensor.dims)) > 1024 or tensor.data_location == onnx.TensorProto.EXTERNAL:
-        dims, data_type, name = list(tensor.dims), tensor.data_type, tensor.name
-        tensor.Clear()
-        tensor.dims.extend(dims)
-        tensor.data_type, tensor.name = data_type, name
+    # before version 4, inference knows no initializer that is not an input too
+    light = onnx.ModelProto(ir_version=max(model.ir_version, 4), opset_import=model.opset_import)
+    source, graph = model.graph, light.graph
+    graph.name = source.name
+    graph.node.extend(source.node)
+    graph.input.extend(source.input)
+    graph.output.extend(source.output)
+    for tensor in source.initializer:
+        large = element_count(tuple(tensor.dims)) > SMALL or tensor.data_location == onnx.TensorProto.EXTERNAL
+        graph.initializer.append(placeholder(tensor.name, tuple(tensor.dims), tensor.data_type) if large else tensor)
+    return light
+
+
+def _constant_tensors(model: onnx.ModelProto, constants: Collection[str]) -> set[str]:
+    """The tensors that do not depend on any input; the nodes are sorted."""
+    fixed = set(constants)
+    for node in model.graph.node:
+        if all(name in fixed for name in node.input if name):
+            fixed.update(node.output)
+    return fixed

@@ -19,9 +19,11 @@ Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str,
 class Node:
     """An operator of the ONNX level: ``op_type`` of ``domain``, its attributes, tensor names in and out.
 
-    An omitted optional input is the empty name. Two operators of ours, in the domain ``hwsim``, carry fused forms:
-    ``FullyConnected`` (x ``[..., k]``, weights ``[k, n]`` or with ``transB`` ``[n, k]``, bias ``[n]``), and any
-    arithmetic operator with a ``clip`` attribute ``(low, high)``, a fused ReLU, ReLU6 or Clip.
+    An omitted optional input is the empty name. Operators of ours, in the domain ``hwsim``, carry fused forms:
+    ``FullyConnected`` (x ``[..., k]``, weights ``[k, n]`` or with ``transB`` ``[n, k]``, bias ``[n]``); ``Bipolar``
+    (``scale`` where x >= 0, else ``-scale``); the steps of :mod:`compiler.passes.unroll_recurrent`. Any arithmetic
+    operator may have a ``clip`` attribute ``(low, high)``, a fused ReLU, ReLU6 or Clip, or a ``bipolar`` one, the scale
+    of a fused ``Bipolar``.
 
     Raises:
         ModelError: from the typed accessors, when an attribute has another type than its operator defines.
@@ -78,6 +80,10 @@ class Node:
         if not isinstance(value, tuple) or len(value) != 2:
             raise self._mistyped("clip", "two numbers")
         return float(value[0]), float(value[1])
+
+    def bipolar(self) -> float | None:
+        """The scale of a fused ``Bipolar``; None where there is none."""
+        return self.real("bipolar", 0.0) if "bipolar" in self.attributes else None
 
     def with_attributes(self, **changes: Attribute) -> Node:
         """The same operator with some attributes changed."""

@@ -61,6 +61,8 @@ class _Compilation:
             if isinstance(op, Host):
                 self._close_segment(programs, order)
                 order.append(HostStep(op.name, op.op_type, op.reason))
+                if self._jobs_reading(op.output):
+                    self._in_dram(op.output)
             else:
                 self._operator(op)
             self._release(op)
@@ -120,11 +122,12 @@ class _Compilation:
 
     def _target(self, op: IntegerOp) -> Target:
         shape = self._shape(op.output)
-        consumers = self.graph.consumers(op.output)
         here = self.segment[op.name]
-        leaves = op.output in self.graph.outputs or any(self.segment[c.name] != here for c in consumers)
-        resident = None if leaves and op.output not in self.graph.outputs else self._stay(op.output, shape)
-        leaves = leaves or op.output in self.observe
+        crosses = any(self.segment[c.name] != here for c in self.graph.consumers(op.output))
+        # A later segment finds nothing in the scratchpads.
+        wanted_later = any(self.segment[name] != here for name in self._jobs_reading(op.output))
+        resident = None if wanted_later else self._stay(op.output, shape)
+        leaves = crosses or op.output in self.graph.outputs or op.output in self.observe
         dram = self.image.tensor(op.output, shape) if leaves or resident is None else None
         return Target(resident, dram, shape[2])
 
@@ -143,6 +146,10 @@ class _Compilation:
             return None
         block = arena.allocate(size)
         return None if block is None else Resident(block, shape, margin, pitch)
+
+    def _jobs_reading(self, tensor: str) -> list[str]:
+        """The operators that read ``tensor`` on the accelerator."""
+        return [op.name for op in self.graph.consumers(tensor) if op.name in self.jobs]
 
     def _reading(self, op: IntegerOp, tensor: str) -> list[Job]:
         return [job for job in self.jobs[op.name] if job.source == tensor]

@@ -36,7 +36,8 @@ _MAX_LOAD = (1 << 20) - 1
 class Window:
     """A part of the reduction, against ``weights``: ``[ky * kx * run, filters]`` int8, or one tile that is reused.
 
-    It is ``run`` bytes from (``tap_y``, ``tap_x``, ``channel``) on, ``kx`` times along x and ``ky`` times along y. Taps are in input pixels; ``step_x`` and ``step_y`` are the distances between them (the dilation).
+    It is ``run`` bytes from (``tap_y``, ``tap_x``, ``channel``) on, ``kx`` times along x and ``ky`` times along y.
+    Taps are in input pixels; ``step_x`` and ``step_y`` are the distances between them (the dilation).
     """
 
     tap_y: int

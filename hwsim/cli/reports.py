@@ -24,6 +24,7 @@ def check_reports(**files: Path | None) -> None:
 
     Raises:
         InputError: one cannot, or two are.
+
     """
     given = {option: path for option, path in files.items() if path is not None}
     if not given:

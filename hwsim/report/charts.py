@@ -115,12 +115,14 @@ class Point:
 
 _PLOT_W, _PLOT_H = 640, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 30, 14, 44
+_Box = tuple[float, float, float, float]
+"""Left, upper, right and lower edge."""
 _LETTER = 6.6
 """Width of a letter of a name, about."""
 
 
 def roofline(points: Sequence[Point], peak: float, bytes_per_cycle: float | None) -> Markup:
-    """Both axes logarithmic: MACs a byte of DRAM traffic, against MACs a cycle, under the array's and the bus's roof."""
+    """MACs a byte of DRAM traffic against MACs a cycle, both logarithmic, under the array's and the bus's roof."""
     ridge = peak / bytes_per_cycle if bytes_per_cycle else 1.0
     xs = [p.intensity for p in points] + [ridge]
     ys = [p.achieved for p in points if p.achieved > 0] + [peak]
@@ -155,9 +157,8 @@ def roofline(points: Sequence[Point], peak: float, bytes_per_cycle: float | None
             "circle", element("title", point.title), class_=f"dot {point.kind}", cx=at[0], cy=at[1], r=radius
         )
         drawn.append(circle)
-    drawn += _dot_labels(
-        [(p, x(p.intensity), y(p.achieved)) for p in points if p.label and p.achieved > 0], _radius(biggest)
-    )
+    named = [(p, x(p.intensity), y(p.achieved)) for p in points if p.label and p.achieved > 0]
+    drawn += _dot_labels(named, _radius(biggest), (x(max(ridge, 10.0**left)), y(peak) - 2, x(10.0**right), y(peak) + 2))
     middle = (_LEFT + _PLOT_W - _RIGHT) / 2
     drawn.append(
         element("text", "MACs per byte of DRAM traffic", class_="unit", x=middle, y=_PLOT_H - 8, text_anchor="middle")
@@ -200,9 +201,11 @@ def _radius(biggest: float) -> Callable[[Point], float]:
     return lambda point: 4 + 9 * math.sqrt(point.share / biggest)
 
 
-def _dot_labels(points: Sequence[tuple[Point, float, float]], radius: Callable[[Point], float]) -> list[Markup]:
+def _dot_labels(
+    points: Sequence[tuple[Point, float, float]], radius: Callable[[Point], float], roof: _Box
+) -> list[Markup]:
     """Names beside their points, where there is room: a name that would cover another name or point is left out."""
-    taken = [(x - radius(p), y - radius(p), x + radius(p), y + radius(p)) for p, x, y in points]
+    taken = [(x - radius(p), y - radius(p), x + radius(p), y + radius(p)) for p, x, y in points] + [roof]
     drawn = []
     for point, x, y in sorted(points, key=lambda item: -item[0].share):
         label, away = point.label or "", radius(point) + 4
@@ -220,9 +223,6 @@ def _dot_labels(points: Sequence[tuple[Point, float, float]], radius: Callable[[
                 drawn.append(element("text", label, class_="value", x=left, y=baseline))
                 break
     return drawn
-
-
-_Box = tuple[float, float, float, float]
 
 
 def _overlap(a: _Box, b: _Box) -> bool:

@@ -32,9 +32,9 @@ _NAMED_POINTS = 5
 """Points of the roofline that bear their names: those with the most cycles."""
 
 _ROOFLINE_NOTES = (
-    """Each dot is a layer, as large as its share of the cycles. Under the slope the bus cannot feed the array; under the
-    flat roof the array is the limit. A dot far below both waits for neither: its time goes to filling, draining and the
-    output stage.""",
+    """Each dot is a layer, as large as its share of the cycles. Under the slope the bus cannot feed the array; under
+    the flat roof the array is the limit. A dot far below both waits for neither: its time goes to filling, draining and
+    the output stage.""",
     """The slope is one direction of the bus; a layer that reads and writes at once can stand above it, and so can one
     whose data came while an earlier layer ran.""",
 )
@@ -124,14 +124,14 @@ def _tiles(estimate: Estimate, run: Simulation | None) -> Markup:
         (f"{estimate.time_us:,.1f} µs", "time"),
         (f"{estimate.utilization:.1%}", "utilisation"),
         (_count(estimate.macs), "MACs"),
-        (bytes_text(totals["dram_read_bytes"]), "read from DRAM"),
-        (bytes_text(totals["dram_write_bytes"]), "written to DRAM"),
+        (bytes_text(totals["dram_read_bytes"]), "DRAM read"),
+        (bytes_text(totals["dram_write_bytes"]), "DRAM written"),
     ]
     if totals["energy_pj"] is not None:
         tiles.append((energy_text(totals["energy_pj"], _unit(estimate)), "energy"))
     if totals.get("tops_per_watt") is not None:
         tiles.append((f"{totals['tops_per_watt']:.2f}", "TOPS/W"))
-        tiles.append((f"{totals['average_power_mw']:,.1f} mW", "average power"))
+        tiles.append((f"{totals['average_power_mw']:,.1f} mW", "power"))
     if run is not None:
         tiles.append((f"{run.rtl_cycles:,}", "cycles in RTL"))
     return element(
@@ -181,7 +181,8 @@ def _layers_section(estimate: Estimate, shorts: tuple[str, ...]) -> Markup:
 def _cycles_panel(estimate: Estimate) -> Panel:
     def bar(layer: LayerEstimate) -> Bar:
         ideal = layer.macs / estimate.macs_per_cycle
-        title = f"{layer.name}\n{layer.cycles:,} cycles, ideal {ideal:,.0f}; bound by {BOUNDS.get(layer.bound, layer.bound)}"
+        bound = BOUNDS.get(layer.bound, layer.bound)
+        title = f"{layer.name}\n{layer.cycles:,} cycles, ideal {ideal:,.0f}; bound by {bound}"
         return Bar(parts=((_kind(layer), layer.cycles),), text=f"{layer.cycles:,}", title=title, mark=ideal or None)
 
     return Panel(title="Cycles against ideal", unit="cycles", bars=tuple(map(bar, estimate.layers)), weight=1.3)
@@ -225,7 +226,9 @@ def _roofline_section(estimate: Estimate, shorts: tuple[str, ...]) -> Markup | N
     peak = float(estimate.macs_per_cycle)
     chart = roofline(points, peak, estimate.dram_bytes_per_cycle)
     missing = len(estimate.layers) - len(shown)
-    left_out = f"Without MACs, cycles or DRAM traffic of their own, and so not here: {missing} of {len(estimate.layers)}."
+    left_out = (
+        f"Without MACs, cycles or DRAM traffic of their own, and so not here: {missing} of {len(estimate.layers)}."
+    )
     notes = (*_ROOFLINE_NOTES, left_out if missing else None)
     texts = element("div", *(element("p", note, class_="note") for note in notes if note))
     return element("section", element("h2", "Roofline"), element("div", chart, texts, class_="pair"))

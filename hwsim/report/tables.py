@@ -49,7 +49,7 @@ def estimate_table(estimate: Estimate) -> Table:
     notes = _energy_notes(estimate, totals) if energy else []
     if estimate.host_operators:
         notes.append(f"on the host: {', '.join(estimate.host_operators)}")
-    table.caption = "\n".join(notes) or None
+    table.caption = Text("\n".join(notes)) if notes else None
     return table
 
 
@@ -99,12 +99,13 @@ def simulation_table(run: Simulation) -> Table:
         style="bold",
     )
     built = f"compiled in {run.build_s:.1f} s, " if run.build_s else ""
-    table.caption = (
+    caption = (
         f"{built}simulated in {run.wall_s:.1f} s ({run.rtl_cycles / max(run.wall_s, 1e-9) / 1e3:,.0f} k cycles/s); "
         f"{run.compared_bytes:,} bytes compared"
     )
     if run.estimate.host_operators:
-        table.caption += f"; on the host: {', '.join(run.estimate.host_operators)}"
+        caption += f"; on the host: {', '.join(run.estimate.host_operators)}"
+    table.caption = Text(caption)
     return table
 
 
@@ -119,7 +120,8 @@ def architectures_table(rows: Sequence[tuple[str, ...]], columns: Sequence[str])
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", caption_justify="left", header_style="bold")
+    # As Text: the name of a model, too, may hold what rich takes for markup.
+    return Table(title=Text(title), title_justify="left", caption_justify="left", header_style="bold")
 
 
 def beside(model: int, rtl: int) -> Text:
@@ -148,6 +150,7 @@ _ENERGY_UNITS = {
 
 
 def energy_text(amount: float, unit: str) -> str:
+    """With the multiple of the table's unit that suits."""
     for name, size in _ENERGY_UNITS[unit]:
         if amount >= size:
             return f"{amount / size:,.2f} {name}"

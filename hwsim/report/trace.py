@@ -106,8 +106,13 @@ def _lane(free: list[int], issue: int, retire: int) -> int:
 
 def _slice(name: str, track: int, cycle: int, cycles: int, clock_mhz: float, arguments: Event) -> Event:
     return {
-        **{"ph": "X", "pid": _PROCESS, "tid": track, "name": name},
-        **{"ts": cycle / clock_mhz, "dur": cycles / clock_mhz, "args": arguments},
+        "ph": "X",
+        "pid": _PROCESS,
+        "tid": track,
+        "name": name,
+        "ts": cycle / clock_mhz,
+        "dur": cycles / clock_mhz,
+        "args": arguments,
     }
 
 

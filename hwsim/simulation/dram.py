@@ -37,6 +37,7 @@ def read_words(path: Path, word_bytes: int, first: int) -> bytes:
 
     Raises:
         SimulationError: it holds something else than words in order.
+
     """
     # Icarus writes addresses as comments, Verilator as directives. All else is hexadecimal, which Python reads in bulk.
     data = bytearray()

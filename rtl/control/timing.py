@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rtl.isa import ENGINE_COUNT, End, Engine
 
@@ -81,8 +81,8 @@ class EngineTiming(Protocol):
         """First cycle in which the engine is ready for its next instruction. It stays so until it gets it."""
         ...
 
-    def issue(self, cycle: int, instruction: Instruction) -> int:
-        """Cycle in which the instruction, taken in ``cycle``, retires."""
+    def issue(self, cycle: int, instruction: Any, /) -> int:
+        """Cycle in which the instruction, one of this engine's, taken in ``cycle``, retires."""
         ...
 
 

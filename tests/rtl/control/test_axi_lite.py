@@ -57,8 +57,7 @@ def test_every_read_gets_its_own_answer(seed):
     answers = []
 
     async def master(ctx):
-        for word in asked:
-            answers.append(await read(ctx, dut.bus, 4 * word + rng.randrange(4), rng=rng))
+        answers[:] = [await read(ctx, dut.bus, 4 * word + rng.randrange(4), rng=rng) for word in asked]
 
     simulate(dut, master, background=[Words(dut).serve])
     assert answers == [(Words.at(word), OKAY if word % 5 else SLVERR) for word in asked]
@@ -73,8 +72,7 @@ def test_reads_and_writes_at_once():
             await write(ctx, dut.bus, 4 * word, word, rng=Random(word))
 
     async def reader(ctx):
-        for word in range(1, 40):
-            words.append((await read(ctx, dut.bus, 4 * word))[0])
+        words[:] = [(await read(ctx, dut.bus, 4 * word))[0] for word in range(1, 40)]
 
     simulate(dut, writer, reader, background=[backend.serve])
     assert [w for w, _, _ in backend.written] == list(range(1, 40))

