@@ -39,6 +39,8 @@ class Plan:
     job: Job
     segment: int
     """Which of the programs between host operators it is in."""
+    channels: int
+    """Of the whole tensor that it writes; several jobs may."""
     tile: Tile
     """Output pixels per patch; input pixels for a global pool."""
     group: int

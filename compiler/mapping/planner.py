@@ -110,6 +110,7 @@ class _Planning:
         plan = Plan(
             job=job,
             segment=segment,
+            channels=self._shape(job.target)[2],
             tile=cut.tile,
             group=cut.group,
             source=source,

@@ -16,8 +16,6 @@ from rtl.isa import ENGINE_COUNT
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from rtl.isa import Instruction
 
 __all__ = ["Access", "Deadlock", "races", "retired_before"]
