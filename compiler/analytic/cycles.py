@@ -47,6 +47,7 @@ class Table:
                 self.leaps.setdefault(leap.at, []).append((column, leap.since, leap.times))
         ordered = [steps[k] for k in self.order]
         self.margin = np.array([s.margin for s in ordered])
+        self.turns = np.array([s.turns for s in ordered])
         self.after_input = np.array([s.after_input for s in ordered])
         first = np.array([k == 0 or segments[k] != segments[k - 1] for k in range(len(steps))])
         last = np.array([k + 1 == len(steps) or segments[k] != segments[k + 1] for k in range(len(steps))])
@@ -84,10 +85,10 @@ class _Run:
         self.issued, self.retired, self.posted, self.post_issued, self.stored = (
             np.full(shape, float(_NEVER)) for _ in range(5)
         )
-        self.state = np.full((7, layers), float(_NEVER))
-        self.last_store = np.full(layers, float(_NEVER))
-        self.last_post = np.full(layers, float(_NEVER))
-        self.tails = {name: np.full((depth, layers), float(_NEVER)) for name in ("issued", "posted", "post_issued")}
+        self.state = np.zeros((7, layers))
+        self.last_store = np.zeros(layers)
+        self.last_post = np.zeros(layers)
+        self.tails = {name: np.zeros((depth, layers)) for name in ("issued", "posted", "post_issued")}
         self.ends = np.zeros(layers)
         fields = dict(zip(FIELDS, table.values.transpose(1, 0, 2), strict=True))
         latency, interval = config.dram.latency_cycles, config.dram.beat_interval
@@ -98,6 +99,13 @@ class _Run:
             slow = (bursts * (latency + extra - interval) + beats * interval) / outstanding
             fields[f"{kind}_bus"] = np.maximum(beats * interval, slow)
         self.fields = fields
+        # What LOAD, POST and STORE have to do up to each step, whatever they wait for.
+        work = np.zeros((3, steps + 1, layers))
+        load = sum(fields[f"{kind}_bus"] for kind in ("in", "w", "p", "s")) + fields["in_fill"]
+        np.cumsum(load, axis=0, out=work[0, 1:])
+        np.cumsum(fields["post"] + fields["posts"] * (POST_DECODE + POST_TAIL + 1), axis=0, out=work[1, 1:])
+        np.cumsum(np.maximum(fields["o_bus"], 4 * fields["stores"]), axis=0, out=work[2, 1:])
+        self.work = work
 
     def evaluate(self) -> None:
         table, config, depth = self.table, self.config, self.depth
@@ -115,9 +123,11 @@ class _Run:
         self.retired[:] = _NEVER
         self.stored[:] = _NEVER
         last_post = np.where(first, _NEVER, self.last_post[before])
-        last_store = np.where(first, _NEVER, self.last_store[before])
+        last_stored = np.where(first, _NEVER, self.last_store[before])
+        last_store = last_stored.copy()
         p_ready = np.maximum(p_ready, last_post + 2) + table.margin + 5
-        stored_by_now = last_store + 1
+        # The stores of a layer come at even intervals.
+        between = np.maximum(self.ends[before], 0) / table.turns[before]
         c_ready = np.where(table.after_input, np.maximum(c_ready, last_post + 1), c_ready)
         skip = np.zeros(len(first))
         skips = np.zeros_like(self.retired)
@@ -146,7 +156,9 @@ class _Run:
                 issue = np.maximum(issue, self.retired[np.where(after > 0, depth + after, depth), columns] + 1)
                 loads = 1
                 if kind == "in":
-                    issue = np.where(f["in_fresh"][s, a] > 0, np.maximum(issue, stored_by_now[a]), issue)
+                    fresh = f["in_fresh"][s, a]
+                    stored_by = last_stored[a] + 1 - (fresh - 1) * between[a]
+                    issue = np.where(fresh > 0, np.maximum(issue, stored_by), issue)
                     loads = f["in_loads"][s, a]
                 bus = f[f"{kind}_bus"][s, a]
                 start = np.maximum(issue + 1, end) + fill
@@ -177,7 +189,9 @@ class _Run:
                         continue
                     load = np.maximum(ready, dispatched + 2)
                     if kind == "s":
-                        load = np.where(f["s_fresh"][s, a] > 0, np.maximum(load, stored_by_now[a]), load)
+                        fresh = f["s_fresh"][s, a]
+                        stored_by = last_stored[a] + 1 - (fresh - 1) * between[a]
+                        load = np.where(fresh > 0, np.maximum(load, stored_by), load)
                     arrived = np.maximum(load + _ADDRESS + latency, end) + f[f"{kind}_bus"][s, a]
                     end = np.where(loads, arrived, end)
                     ready = np.where(loads, load + f[f"{kind}_bursts"][s, a] + 3, ready)
@@ -208,7 +222,12 @@ class _Run:
             skips[row, a] = skip[a]
             for column, since, times in table.leaps.get(s + 1, ()):
                 was = depth + since
-                passed = retired[column] + skip[column] - (self.retired[was, column] + skips[was, column] if since else 0)
+                passed = retired[column] + skip[column]
+                if since:
+                    # Who is slowest by itself will be what all wait for, once the buffers are full.
+                    passed -= self.retired[was, column] + skips[was, column]
+                    work = self.work[:, s + 1, column] - self.work[:, since, column]
+                    passed = max(passed, *(work + skip[column] - skips[was, column]))
                 skip[column] += times * passed
         self.state = np.array([ld_ready, ld_end, c_ready, c_free, p_ready, st_ready, st_end]) - ends
         self.last_post, self.last_store = last_post - ends, last_store - ends

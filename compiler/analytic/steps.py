@@ -33,10 +33,10 @@ FIELDS = (
     "stores", "o_beats", "o_bursts",
 )  # fmt: skip
 """What a step is made of. Beats and bursts of the input tile, weights, parameters, residual and output; ``_after`` is
-the step that has to be over before (1 is the first of the layer, 0 none); ``_fresh``: it is among the last that the
-layer before stores."""
+the step that has to be over before (1 is the first of the layer, 0 none); ``_fresh``: it waits for the
+last STORE but so many, less 1, of the layer before (0: none)."""
 
-_TILES, _WINDOWS, _PATCHES, _MOST = 20, 12, 6, 300
+_TILES, _WINDOWS, _PATCHES, _MOST = 20, 12, 10, 240
 _MIN = 4
 
 
@@ -55,6 +55,8 @@ class Steps:
 
     values: NDArray[np.int64]
     leaps: list[Leap] = field(default_factory=list)
+    turns: int = 1
+    """How many patches, over all groups, the layer has."""
     margin: int = 0
     """Cycles of the output stage before the first step: padding around a resident output."""
     after_input: bool = False
@@ -92,6 +94,8 @@ class _Walk:
         self.down = len(patches) // self.across
         self.inputs = input_rows(plan, config)
         self.skips = skip_rows(plan)
+        self.areas = input_areas(plan, config)
+        self.caps = self._caps()
         self.input_ends: list[int] = []
         self.weight_ends: list[int] = []
         self.patch_ends: list[int] = []
@@ -105,7 +109,7 @@ class _Walk:
         memory, banks = config.memory, config.banks
         tile = 0
         if self.inputs:
-            area, pitch = input_areas(plan, config)[0]
+            area, pitch = self.areas[0]
             tile += aligned(area.rows * pitch, banks)
         if self.skips:
             tile += aligned(self.patches[0].height * self.patches[0].width * job.out_shape[2], banks)
@@ -134,19 +138,20 @@ class _Walk:
             margin = sum(4 + rows * -(-size // self.config.banks) for _, rows, size in plan.target.fills())
         made = self.before.job.target if self.before is not None else None
         return Steps(
-            values, self.leaps, margin,
+            values, self.leaps, 1 if job.hold else len(self.patches) * len(plan.groups), margin,
             after_input=plan.source is not None and job.source == made,
         )  # fmt: skip
 
-    def _fresh(self, tensor: str | None, last_row: int) -> bool:
-        """Whether ``tensor``, up to that row, is among the last that the layer before stores."""
+    def _fresh(self, tensor: str | None, last_row: int) -> int:
+        """Which STORE of the layer before, counted from its end, ``tensor`` waits for up to that row."""
         before = self.before
         if before is None or before.job.target != tensor:
-            return False
-        if len(before.groups) > 1 or before.job.hold:
-            return True
-        height = before.job.out_shape[0]
-        return last_row >= (height - 1) // before.tile.height * before.tile.height
+            return 0
+        if before.job.hold:
+            return 1
+        height, width, _ = before.job.out_shape
+        across = -(-width // before.tile.width)
+        return across * ((height - 1) // before.tile.height - min(last_row, height - 1) // before.tile.height) + 1
 
     def _caps(self) -> tuple[int, int, int]:
         """Turns shown of the loops over patches, tiles and windows."""
@@ -166,7 +171,7 @@ class _Walk:
         return patches, tiles, windows
 
     def _loops(self) -> None:
-        patches, tiles, _ = self._caps()
+        patches, tiles, _ = self.caps
         groups = self.plan.groups
         for g in self._turns(len(groups), _MIN if groups[0].stop > 1 else _TILES):
             for row in self._turns(self.down, patches):
@@ -189,8 +194,7 @@ class _Walk:
         patch = self.patches[number]
         for t in self._turns(len(group), tiles):
             tile = job.tiles[group[t]]
-            windows = self._caps()[2]
-            for w in self._turns(len(tile.windows), windows):
+            for w in self._turns(len(tile.windows), self.caps[2]):
                 step = self._step()
                 if t == 0 and w == 0:
                     self._load_input(step, g, number)
@@ -202,7 +206,7 @@ class _Walk:
                     self._post(step, group[t], patch, load=not alone)
                     if t == 0 and self.skips and not (plan.hold_input and g):
                         self._move(step, "s_beats", self.skips[number])
-                        self._set(step, "s_fresh", int(self._fresh(job.skip, patch.y + patch.height - 1)))
+                        self._set(step, "s_fresh", self._fresh(job.skip, patch.y + patch.height - 1))
         self._store(len(self.rows), group, patch)
         self.patch_ends.append(len(self.rows))
         self.input_ends.append(len(self.rows))
@@ -210,10 +214,7 @@ class _Walk:
     def _pitch(self, number: int) -> int:
         if self.plan.source is not None:
             return self.plan.source.pitch
-        return self._pitches()[number]
-
-    def _pitches(self) -> list[int]:
-        return [pitch for _, pitch in input_areas(self.plan, self.config)]
+        return self.areas[number][1]
 
     def _pool(self) -> None:
         """A global pool: all its computes, then its posts."""
@@ -257,8 +258,8 @@ class _Walk:
             self._move(step, "in_beats", row)
         self._set(step, "in_fill", sum(n * -(-size // beat) for n, size in fills))
         self._set(step, "in_loads", len(fills) + (row is not None))
-        area, _ = input_areas(self.plan, self.config)[number]
-        self._set(step, "in_fresh", int(self._fresh(self.job.source, area.y + area.rows - 1)))
+        area, _ = self.areas[number]
+        self._set(step, "in_fresh", self._fresh(self.job.source, area.y + area.rows - 1))
         ordinal = len(self.input_ends)
         if ordinal >= self.input_room and not self.plan.hold_input:
             self._set(step, "in_after", self.input_ends[ordinal - self.input_room])

@@ -141,7 +141,7 @@ def cut_cost(job: Job, config: ArchConfig, situation: Situation, plan: Cut) -> C
         held = count * tile_bytes <= config.memory.ifm_kib * 1024
         inputs = read if held else read * groups
     out_bytes = job.out_shape[0] * job.out_shape[1] * sum(tile.filters for tile in job.tiles)
-    skips = out_bytes if job.skip is not None and not situation.skip_resident else 0
+    skips = out_bytes * groups if job.skip is not None and not situation.skip_resident else 0
     params = sum(tile.param_bytes for tile in job.tiles)
     stores = 0 if situation.output_resident else out_bytes
 
