@@ -1,7 +1,7 @@
 """Cycles of plans, closely: the engines' overlap in max-plus algebra, over the steps of all layers at once.
 
 Column ``j`` of every array here is a layer. A layer begins (cycle 0) when the one before it ends, in the state in which
-that one leaves the engines: a first evaluation gives the states, a second one begins with them.
+that one leaves the engines: an evaluation gives the states that the next one begins with, until they stay the same.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Table", "plan_cycles", "steps_cycles"]
 
 _NEVER = -(1 << 40)
+_TURNS, _CLOSE, _CLOSE_CYCLES = 5, 0.002, 4
 _ADDRESS = 2
 """Cycles from the issue of a LOAD to its first address."""
 
@@ -66,8 +67,13 @@ def plan_cycles(plans: Sequence[Plan], config: ArchConfig) -> NDArray[np.int64]:
 def steps_cycles(table: Table, config: ArchConfig) -> NDArray[np.int64]:
     """As :func:`plan_cycles`, of steps that are there already."""
     run = _Run(table, config)
-    for _ in range(2):
+    before = np.zeros(0)
+    # Small layers run ahead of one another by several: until what they find does not change them any more.
+    for turn in range(_TURNS):
         run.evaluate()
+        if turn and np.all(np.abs(run.ends - before) <= np.maximum(_CLOSE_CYCLES, _CLOSE * run.ends)):
+            break
+        before = run.ends
     cycles = np.maximum(run.ends + 2 * table.last, 0)
     return np.rint(cycles).astype(np.int64)[table.rank]
 

@@ -14,12 +14,14 @@ import numpy as np
 
 from compiler.analytic.traffic import Row, input_rows, skip_rows, store_row, touched
 from compiler.mapping.plan import Plan, aligned, flattens, input_areas, param_chunks, plan_patches
+from rtl.dense.timing import GATHER_LATENCY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from compiler.mapping.job import Window
     from compiler.mapping.tiling import Patch
     from rtl.config import ArchConfig
 
@@ -273,7 +275,7 @@ class _Walk:
             self._set(step, "w_after", self.weight_ends[ordinal - self.weight_room])
         self.weight_ends.append(step)
 
-    def _stream(self, step: int, patch: Patch, window: object, pitch: int) -> None:
+    def _stream(self, step: int, patch: Patch, window: Window, pitch: int) -> None:
         walk, spacing, stream, leave = _stream(self.plan, self.config, patch, window, pitch)
         self._set(step, "walk", walk)
         self._set(step, "spacing", spacing)
@@ -317,11 +319,12 @@ class _Walk:
 _AT = {name: index for index, name in enumerate(FIELDS)}
 
 
-def _stream(plan: Plan, config: ArchConfig, patch: Patch, window: object, pitch: int) -> tuple[int, int, int, int]:
-    """Of a COMPUTE: rows walked before the first tile; cycles from the start of the first tile to that of the last;
-    from there until the next may start; from there to the retirement."""
-    from rtl.dense.timing import GATHER_LATENCY
+def _stream(plan: Plan, config: ArchConfig, patch: Patch, window: Window, pitch: int) -> tuple[int, int, int, int]:
+    """Four parts of a COMPUTE.
 
+    Rows walked before the first tile; cycles from the start of the first tile to that of the last; from there until
+    the next COMPUTE may start; from there to the retirement.
+    """
     job, rows = plan.job, config.dense.rows
     run, kx, ky = window.run, window.kx, window.ky
     pixels = patch.height * patch.width

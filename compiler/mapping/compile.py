@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rtl.config import ArchConfig
     from rtl.isa import Instruction
 
-__all__ = ["compile_graph", "compile_plans"]
+__all__ = ["compile_graph", "compile_plans", "layer_info"]
 
 
 def compile_graph(
@@ -76,7 +76,7 @@ class _Compilation:
         placed = iter(segments)
         return Program(
             rtl_hash=self.config.rtl_hash,
-            layers=tuple(_info(plan) for plan in self.plans),
+            layers=tuple(layer_info(plan) for plan in self.plans),
             steps=tuple(next(placed) if step is None else step for step in order),
             tensors=dict(self.image.tensors),
             make_image=make_image,
@@ -96,7 +96,8 @@ class _Compilation:
         return height, width, channels
 
 
-def _info(plan: Plan) -> LayerInfo:
+def layer_info(plan: Plan) -> LayerInfo:
+    """The layer that ``plan`` makes."""
     job = plan.job
     return LayerInfo(
         name=job.name,

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from compiler.mapping.tiling import Budget, Tile, choose_tile, input_pitch, patch_sizes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from compiler.mapping.job import Job
     from rtl.config import ArchConfig
 
-__all__ = ["CYCLES", "Cost", "Cut", "Objective", "Situation", "choose_cut", "cut_cost"]
+__all__ = ["CYCLES", "Cost", "Cut", "Objective", "Situation", "cut_cost", "cuts"]
 
 _POST_OVERHEAD = 14
 """Cycles of a POST beside its pixels: decoding, parameters, the tail of the side bus."""
@@ -29,14 +31,24 @@ _STRIP_OVERHEAD = 1
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What the mapper minimises: a weighted sum of cycles and DRAM bytes. The weights are data from whoever asks."""
+    """What the mapper minimises. The weights are data from whoever asks."""
 
-    cycle: float
-    dram_byte: float
+    kind: Literal["cycles", "energy", "edp"]
+    """``cycles``: the fewest, and among equals the least traffic; ``edp``: the product of energy and cycles."""
+    events: tuple[float, ...] = ()
+    """Energy of one more of each event of :data:`rtl.counters.COUNTERS`, in any unit."""
+    cycle: float = 0.0
+    """Energy of one more cycle, in the same unit."""
+
+    def price(self, cycles: float, dram_bytes: float, events: Sequence[float]) -> float:
+        """What a plan with these figures costs."""
+        if self.kind == "cycles":
+            return cycles + 1e-3 * dram_bytes
+        energy = self.cycle * cycles + sum(w * n for w, n in zip(self.events, events, strict=True))
+        return energy if self.kind == "energy" else energy * cycles
 
 
-CYCLES = Objective(cycle=1.0, dram_byte=1e-3)
-"""Fewest cycles; among equals, the least traffic."""
+CYCLES = Objective("cycles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +77,14 @@ class Cost(NamedTuple):
     dram_bytes: int
 
 
-def choose_cut(job: Job, config: ArchConfig, situation: Situation, objective: Objective = CYCLES) -> Cut:
-    """The cheapest plan for ``job``.
+def cuts(job: Job, config: ArchConfig, situation: Situation) -> list[Cut]:
+    """The ways to cut ``job`` that fit, at least one.
 
     Raises:
-        ModelError: no plan fits.
+        ModelError: none fits.
 
     """
-    plans = list(dict.fromkeys(_candidates(job, config, situation)))
-
-    def price(plan: Cut) -> float:
-        cost = cut_cost(job, config, situation, plan)
-        return objective.cycle * cost.cycles + objective.dram_byte * cost.dram_bytes
-
-    return min(plans, key=price)
+    return list(dict.fromkeys(_candidates(job, config, situation)))
 
 
 def _candidates(job: Job, config: ArchConfig, situation: Situation) -> list[Cut]:
@@ -114,9 +120,7 @@ def cut_cost(job: Job, config: ArchConfig, situation: Situation, plan: Cut) -> C
     patches = [(h, w, n * k) for h, n in heights.items() for w, k in widths.items()]
     count = sum(n for _, _, n in patches)
     groups = -(-len(job.tiles) // plan.group)
-    kinds = Counter(
-        (tile.filters, tuple((w.rows, w.run, w.kx, w.ky) for w in tile.windows)) for tile in job.tiles
-    )
+    kinds = Counter((tile.filters, tuple((w.rows, w.run, w.kx, w.ky) for w in tile.windows)) for tile in job.tiles)
 
     compute = post = 0
     for height, width, patch_count in patches:

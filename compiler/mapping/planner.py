@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from compiler.analytic.events import plan_events
 from compiler.errors import ModelError
 from compiler.ir.integer import Host, IntegerOp
 from compiler.mapping.job import Job, jobs_of
-from compiler.mapping.mapper import CYCLES, Cut, Objective, Situation, choose_cut
+from compiler.mapping.mapper import CYCLES, Cut, Objective, Situation, cut_cost, cuts
 from compiler.mapping.memory import Arena, Block
 from compiler.mapping.plan import Plan, aligned, held_bytes, input_areas
 from compiler.mapping.resident import Resident, margin_for
@@ -102,30 +103,50 @@ class _Planning:
             output_resident=target is not None,
             ofm_gap=stop - start,
         )
-        if job.hold:
-            cut = self._global_pool(job, situation)
-        else:
-            cut = choose_cut(job, self.config, situation, self.objective)
         chunk, hold_params = self._params(job)
         plan = Plan(
             job=job,
             segment=segment,
             channels=self._shape(job.target)[2],
-            tile=cut.tile,
-            group=cut.group,
+            tile=Tile(1, 1),
+            group=1,
             source=source,
             skip=skip,
             target=target,
             stores=stores,
             fills_margin=fills,
             staging=Block(start, stop - start),
-            hold_weights=self._weights_stay(job, cut),
+            hold_weights=False,
             hold_input=False,
             kept_input=False,
             param_chunk=chunk,
             hold_params=hold_params,
         )
-        return self._input_stays(plan)
+        if job.hold:
+            best = self._cut(plan, self._global_pool(job, situation))
+        else:
+            best = self._best(plan, situation)
+        self._kept = self._left_in_ifm(best)
+        return best
+
+    def _cut(self, plan: Plan, cut: Cut) -> Plan:
+        """``plan``, cut so, and with what then stays in the scratchpads."""
+        stays = self._weights_stay(plan.job, cut)
+        return self._input_stays(dataclasses.replace(plan, tile=cut.tile, group=cut.group, hold_weights=stays))
+
+    def _best(self, plan: Plan, situation: Situation) -> Plan:
+        """``plan``, cut as is cheapest; among equals by the first."""
+        choices = cuts(plan.job, self.config, situation)
+        plans = [self._cut(plan, cut) for cut in choices]
+        costs = [cut_cost(plan.job, self.config, situation, cut) for cut in choices]
+        events: list[list[float]] = [[]] * len(plans)
+        if self.objective.kind != "cycles":
+            events = plan_events(plans, self.config).tolist()
+        prices = [
+            self.objective.price(cost.cycles, cost.dram_bytes, counted)
+            for cost, counted in zip(costs, events, strict=True)
+        ]
+        return plans[prices.index(min(prices))]
 
     def _global_pool(self, job: Job, situation: Situation) -> Cut:
         """Rows of the input at a time, as many as half of IFM takes."""
@@ -168,25 +189,35 @@ class _Planning:
 
     def _input_stays(self, plan: Plan) -> Plan:
         """``plan``, with what IFM holds: all patches for further groups, or the whole input from the layer before."""
-        job, size = plan.job, self.config.memory.ifm_kib * 1024
-        loads_skip = job.skip is not None and plan.skip is None
-        if plan.source is not None and not loads_skip:
-            return plan
-        several = len(plan.groups) > 1
-        hold = several and held_bytes(plan, self.config) <= size
-        key: tuple[object, ...] | None = None
-        kept = False
-        if plan.source is None:
-            areas = input_areas(plan, self.config)
-            if len(areas) == 1:
-                key = (job.source, *areas[0], job.fill if any(areas[0][0].inside(*job.in_shape[:2])) else None)
-                kept = not loads_skip and key == self._kept
-        # What comes after it in IFM may lie over it.
-        self._kept = key if key is not None and not loads_skip and (hold or not several) else None
-        if kept:
-            self._kept = key
+        key = self._whole_input(plan)
+        if key is not None and key == self._kept and not self._loads_skip(plan):
             return dataclasses.replace(plan, kept_input=True)
-        return dataclasses.replace(plan, hold_input=hold)
+        loads = plan.source is None or self._loads_skip(plan)
+        if loads and len(plan.groups) > 1 and held_bytes(plan, self.config) <= self.config.memory.ifm_kib * 1024:
+            return dataclasses.replace(plan, hold_input=True)
+        return plan
+
+    def _left_in_ifm(self, plan: Plan) -> tuple[object, ...] | None:
+        """The input of ``plan``, if all of it is in IFM afterwards for sure."""
+        if plan.source is not None and not self._loads_skip(plan):
+            return self._kept
+        # What is loaded after it may lie over it.
+        if self._loads_skip(plan) or not (plan.kept_input or plan.hold_input or len(plan.groups) == 1):
+            return None
+        return self._whole_input(plan)
+
+    def _whole_input(self, plan: Plan) -> tuple[object, ...] | None:
+        """What tells the input in IFM from others, if it is read from DRAM at once."""
+        job = plan.job
+        if plan.source is not None:
+            return None
+        areas = input_areas(plan, self.config)
+        if len(areas) > 1:
+            return None
+        return (job.source, *areas[0], job.fill if any(areas[0][0].inside(*job.in_shape[:2])) else None)
+
+    def _loads_skip(self, plan: Plan) -> bool:
+        return plan.job.skip is not None and plan.skip is None
 
     def _stay(self, tensor: str) -> Resident | None:
         """Room for ``tensor`` in OFM, if its readers can use it there and enough is left for others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Architecture",
     "Calibration",
+    "Fidelity",
+    "Goal",
     "JsonFile",
     "Model",
+    "ObjectiveOption",
     "SimulatorOption",
     "calibration_data",
     "check_json",
@@ -27,6 +31,22 @@ __all__ = [
     "deliver",
     "reporting",
 ]
+
+
+class Fidelity(StrEnum):
+    """How closely cycles are estimated."""
+
+    ANALYTIC = "analytic"
+    CYCLE = "cycle"
+
+
+class Goal(StrEnum):
+    """What the mapper minimises."""
+
+    CYCLES = "cycles"
+    ENERGY = "energy"
+    EDP = "edp"
+
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or the name of a workload.")]
 Architecture = Annotated[
@@ -41,6 +61,9 @@ Calibration = Annotated[
         metavar="FILE.npy|random",
         help="Inputs \\[n, ...] to quantise a float model with; workloads bring their own.",
     ),
+]
+ObjectiveOption = Annotated[
+    Goal, typer.Option("--objective", help="What the mapping of each layer minimises; edp is energy times cycles.")
 ]
 SimulatorOption = Annotated[str, typer.Option("--simulator", metavar="verilator|icarus", help="Which simulator.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -70,6 +93,7 @@ def check_json(path: Path | None) -> None:
 
     Raises:
         InputError: it cannot.
+
     """
     if path is not None and path != STANDARD_OUTPUT:
         from hwsim.files import check_output
@@ -82,6 +106,7 @@ def deliver(table: Any, tree: Any, path: Path | None) -> None:
 
     Raises:
         InputError: the file cannot be written.
+
     """
     if path == STANDARD_OUTPUT:
         import json
@@ -102,6 +127,7 @@ def calibration_data(given: str | None) -> Any:
 
     Raises:
         InputError: there is no such array.
+
     """
     if given is None or given == "random":
         return given
