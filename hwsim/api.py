@@ -72,8 +72,7 @@ def estimate(
     are not known. ``objective`` is what the mapper minimises in every layer.
 
     ``technology``, ``dram`` and ``voltage_v`` stand in for what ``arch`` says of them (see ``docs/energy.md``).
-    ``trace`` is
-    a file to write a timeline of the engines to (see :mod:`hwsim.report.trace`).
+    ``trace`` is a file to write a timeline of the engines to (see :mod:`hwsim.report.trace`).
 
     Raises:
         ConfigError, ModelError, WorkloadError, InputError: one line that names the culprit.

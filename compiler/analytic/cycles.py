@@ -131,6 +131,8 @@ class _Run:
         last_post = np.where(first, _NEVER, self.last_post[before])
         last_stored = np.where(first, _NEVER, self.last_store[before])
         last_store = last_stored.copy()
+        # Who the layer before still needs its scratchpads for: nobody, its last COMPUTE, its last POST.
+        until = np.array([np.full(len(first), float(_NEVER)), c_free + config.dense.rows + 3, last_post])
         p_ready = np.maximum(p_ready, last_post + 2) + table.margin + 5
         # The stores of a layer come at even intervals.
         between = np.maximum(self.ends[before], 0) / table.turns[before]
@@ -161,6 +163,9 @@ class _Run:
                 issue = np.maximum(ready, dispatched + 2)
                 issue = np.maximum(issue, self.retired[np.where(after > 0, depth + after, depth), columns] + 1)
                 loads = 1
+                over = f[f"{kind}_over"][s, a]
+                if over.any():
+                    issue = np.maximum(issue, until[over, columns] + 1)
                 if kind == "in":
                     fresh = f["in_fresh"][s, a]
                     stored_by = last_stored[a] + 1 - (fresh - 1) * between[a]
@@ -194,6 +199,8 @@ class _Run:
                     if not loads.any():
                         continue
                     load = np.maximum(ready, dispatched + 2)
+                    if kind == "p":
+                        load = np.maximum(load, until[f["p_over"][s, a], columns] + 1)
                     if kind == "s":
                         fresh = f["s_fresh"][s, a]
                         stored_by = last_stored[a] + 1 - (fresh - 1) * between[a]

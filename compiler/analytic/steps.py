@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.analytic.traffic import Row, input_rows, skip_rows, store_row, touched
-from compiler.mapping.plan import Plan, aligned, flattens, input_areas, param_chunks, plan_patches
+from compiler.mapping.plan import Plan, aligned, flattens, held_bytes, input_areas, param_chunks, plan_patches
 from rtl.dense.timing import GATHER_LATENCY
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ FIELDS = (
     "walk", "spacing", "stream", "leave",
     "posts", "p_beats", "p_bursts", "s_beats", "s_bursts", "s_fresh", "post", "p_after",
     "stores", "o_beats", "o_bursts",
+    "in_over", "w_over", "p_over",
 )  # fmt: skip
 """What a step is made of. Beats and bursts of the input tile, weights, parameters, residual and output; ``_after`` is
 the step that has to be over before (1 is the first of the layer, 0 none); ``_fresh``: it waits for the
-last STORE but so many, less 1, of the layer before (0: none)."""
+last STORE but so many, less 1, of the layer before (0: none). ``_over``: it lies over what the layer
+before needs until its last COMPUTE (1) or POST (2)."""
 
 _TILES, _WINDOWS, _PATCHES, _MOST = 20, 12, 10, 240
 _MIN = 4
@@ -102,6 +104,9 @@ class _Walk:
         self.weight_ends: list[int] = []
         self.patch_ends: list[int] = []
         self.chunk = -1
+        self.free = dict.fromkeys(("in", "w", "p"), 1 << 40)
+        if before is not None:
+            self._take(before)
         self.chunks_seen: set[int] = set()
         self._buffers()
 
@@ -121,6 +126,29 @@ class _Walk:
         written = sum(t.filters for t in job.tiles[: plan.group])
         out = aligned(self.patches[0].height * self.patches[0].width * written, banks)
         self.output_room = max(1, plan.staging.size // out) if plan.target is None else 1 << 30
+
+    def _take(self, before: Plan) -> None:
+        """Count what the layer before still needs in its scratchpads at its end."""
+        memory, banks = self.config.memory, self.config.banks
+        groups = (before.job.tiles[g.start : g.stop] for g in before.groups)
+        held = max(sum(aligned(tile.weight_bytes, banks) for tile in group) for group in groups)
+        last = aligned(before.job.tiles[-1].windows[-1].size, banks)
+        self.free["w"] = memory.weight_kib * 1024 - (held if before.hold_weights else last)
+        chunks = param_chunks(before)
+        chunks = chunks if before.hold_params else chunks[-1:]
+        self.free["p"] = memory.param_kib * 1024 - sum(before.job.tiles[n].param_bytes for c in chunks for n in c)
+        held = held_bytes(before, self.config)
+        patches = sum(1 for _ in plan_patches(before))
+        self.free["in"] = memory.ifm_kib * 1024 - (held if before.hold_input else -(-held // patches))
+
+    def _over(self, step: int, name: str, size: int, until: int) -> None:
+        """Note that ``size`` bytes more may lie over what the layer before needs."""
+        if self.free[name] >= 1 << 39:
+            return
+        self.free[name] -= size
+        if self.free[name] < 0:
+            self._set(step, f"{name}_over", until)
+            self.free[name] = 1 << 40
 
     def steps(self) -> Steps:
         plan, job = self.plan, self.job
@@ -262,6 +290,8 @@ class _Walk:
         self._set(step, "in_loads", len(fills) + (row is not None))
         area, _ = self.areas[number]
         self._set(step, "in_fresh", self._fresh(self.job.source, area.y + area.rows - 1))
+        by_post = self.before is not None and self.before.job.skip is not None and self.before.skip is None
+        self._over(step, "in", area.rows * self.areas[number][1], 2 if by_post else 1)
         ordinal = len(self.input_ends)
         if ordinal >= self.input_room and not self.plan.hold_input:
             self._set(step, "in_after", self.input_ends[ordinal - self.input_room])
@@ -270,6 +300,7 @@ class _Walk:
         if self.plan.hold_weights and not first:
             return
         self._move(step, "w_beats", Row(1, 0, 0, 1, size))
+        self._over(step, "w", size, 1)
         ordinal = len(self.weight_ends)
         if ordinal >= self.weight_room:
             self._set(step, "w_after", self.weight_ends[ordinal - self.weight_room])
@@ -291,6 +322,9 @@ class _Walk:
         self.chunks_seen.add(chunk)
         size = sum(self.job.tiles[n].param_bytes for n in param_chunks(plan)[chunk])
         self._move(step, "p_beats", Row(1, 0, 0, 1, size))
+        if plan.hold_params:
+            size = sum(tile.param_bytes for tile in self.job.tiles)
+        self._over(step, "p", size, 2)
 
     def _post(self, step: int, number: int, patch: Patch, *, load: bool) -> None:
         self._set(step, "posts", 1)
