@@ -88,9 +88,10 @@ class _Run:
         # Histories by step; the first `depth` rows are the last of the layer before, row `depth` is "never". A step is
         # dispatched once the one that is a queue and itself before it has been issued.
         shape = (depth + 1 + steps, layers)
-        self.issued, self.retired, self.posted, self.post_issued, self.stored = (
-            np.full(shape, float(_NEVER)) for _ in range(5)
+        self.issued, self.retired, self.posted, self.post_issued, self.stored, self.sent = (
+            np.full(shape, float(_NEVER)) for _ in range(6)
         )
+        self.per_store = np.zeros(layers)
         self.state = np.zeros((7, layers))
         self.last_store = np.zeros(layers)
         self.last_post = np.zeros(layers)
@@ -128,9 +129,13 @@ class _Run:
             history[:depth] = np.where(first, _NEVER, self.tails[name][:, before])
         self.retired[:] = _NEVER
         self.stored[:] = _NEVER
+        self.sent[:] = _NEVER
+        per_store = np.where(first, 0.0, self.per_store[before])
+        per_store_now = np.zeros(len(first))
         last_post = np.where(first, _NEVER, self.last_post[before])
         last_stored = np.where(first, _NEVER, self.last_store[before])
         last_store = last_stored.copy()
+        ends_of_stores = last_stored - latency
         # Who the layer before still needs its scratchpads for: nobody, its last COMPUTE, its last POST.
         until = np.array([np.full(len(first), float(_NEVER)), c_free + config.dense.rows + 3, last_post])
         p_ready = np.maximum(p_ready, last_post + 2) + table.margin + 5
@@ -149,7 +154,11 @@ class _Run:
             row = depth + 1 + s
             a = slice(0, n)
             columns = lanes_index[a]
-            dispatched = self.issued[s if s < depth else s + 1, a]
+            gate, part = f["gate"][s, a], f["gate_part"][s, a] / 1000
+            under_way = np.where(gate > 0, depth + gate, depth)
+            begun, over = self.sent[under_way, columns], self.stored[under_way, columns] - latency
+            room = np.where(gate > 0, begun + part * (over - begun), ends_of_stores[a] + (gate + 1) * per_store[a])
+            dispatched = np.maximum(self.issued[s if s < depth else s + 1, a], room)
             # Loads, in order.
             ready, end = ld_ready[a], ld_end[a]
             landed = np.full(n, float(_NEVER))
@@ -225,6 +234,8 @@ class _Run:
                 if store.any():
                     issue = np.maximum(st_ready[a], finished + 1)
                     written = np.maximum(issue + 4, st_end[a]) + np.maximum(f["o_bus"][s, a], 4 * count)
+                    self.sent[row, a] = np.where(store, issue, _NEVER)
+                    per_store_now[a] = np.where(store, (written - issue) / np.maximum(count, 1), per_store_now[a])
                     st_end[a] = np.where(store, written, st_end[a])
                     st_ready[a] = np.where(store, written, st_ready[a])
                     response = written + latency
@@ -245,6 +256,7 @@ class _Run:
         self.state = np.array([ld_ready, ld_end, c_ready, c_free, p_ready, st_ready, st_end]) - ends
         self.last_post, self.last_store = last_post - ends, last_store - ends
         self._remember(posts, post_at, ends)
+        self.per_store = per_store_now
         self.ends = ends + skip
 
     def _remember(self, posts: NDArray[np.int64], post_at: NDArray[np.float64], ends: NDArray[np.float64]) -> None:

@@ -33,12 +33,14 @@ FIELDS = (
     "walk", "spacing", "stream", "leave",
     "posts", "p_beats", "p_bursts", "s_beats", "s_bursts", "s_fresh", "post", "p_after",
     "stores", "o_beats", "o_bursts",
-    "in_over", "w_over", "p_over",
+    "in_over", "w_over", "p_over", "gate", "gate_part",
 )  # fmt: skip
 """What a step is made of. Beats and bursts of the input tile, weights, parameters, residual and output; ``_after`` is
 the step that has to be over before (1 is the first of the layer, 0 none); ``_fresh``: it waits for the
 last STORE but so many, less 1, of the layer before (0: none). ``_over``: it lies over what the layer
-before needs until its last COMPUTE (1) or POST (2)."""
+before needs until its last COMPUTE (1) or POST (2). The queue of
+STORE has room for what is behind the step once the STOREs of step ``gate`` are under way, ``gate_part`` thousandths of
+them; -n is the last but n - 1 of the layer before."""
 
 _TILES, _WINDOWS, _PATCHES, _MOST = 20, 12, 10, 240
 _MIN = 4
@@ -157,6 +159,7 @@ class _Walk:
         else:
             self._loops()
         values = np.array(self.rows, np.int64)
+        self._gates(values)
         if self.transfers:
             table = np.array([row for _, _, row in self.transfers], np.int64)
             at = np.array([where for where, _, _ in self.transfers]), np.array([f for _, f, _ in self.transfers])
@@ -182,6 +185,20 @@ class _Walk:
         height, width, _ = before.job.out_shape
         across = -(-width // before.tile.width)
         return across * ((height - 1) // before.tile.height - min(last_row, height - 1) // before.tile.height) + 1
+
+    def _gates(self, values: NDArray[np.int64]) -> None:
+        """Which STORE must have been issued before a step can be dispatched."""
+        counts = values[:, _AT["stores"]]
+        done = np.cumsum(counts)
+        depth = self.config.control.queue_depth
+        # The STORE that many before the first one behind the step, and the step that it belongs to.
+        wanted = done - counts - depth
+        at = np.searchsorted(done, wanted, side="right")
+        inside = wanted >= 0
+        known = np.minimum(at, len(counts) - 1)
+        part = 1000 * (wanted - (done - counts)[known]) // np.maximum(counts[known], 1)
+        values[:, _AT["gate"]] = np.where(inside, at + 1, wanted)
+        values[:, _AT["gate_part"]] = np.where(inside, part, 0)
 
     def _caps(self) -> tuple[int, int, int]:
         """Turns shown of the loops over patches, tiles and windows."""
