@@ -44,7 +44,7 @@ lint: $(READY) ## style, types, import direction
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
-	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(READY) ## rewrite what the formatter and the safe fixes can
 	@$(BIN)/ruff check --fix-only -q .

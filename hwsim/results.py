@@ -98,7 +98,7 @@ class LayerEstimate:
     dram_read_bytes: int
     dram_write_bytes: int
     utilization: float
-    """MACs per cycle, over those that the array could make; 0..1."""
+    """MACs per cycle, over those that the array could make. Can pass 1 where layers overlap: see ``cycles``."""
     bound: str
     counters: dict[str, int] = field(default_factory=dict)
     """Every event of :data:`rtl.counters.COUNTERS`, by name."""

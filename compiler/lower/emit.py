@@ -14,6 +14,7 @@ from compiler.lower.scope import Scope, natural
 from compiler.lower.values import Activation, Constant, Pending, Value, Weights
 from compiler.numerics import mantissa_shift, residual
 from compiler.passes.fuse_activation import bounds
+from compiler.repeats import distinct, elementwise
 
 __all__ = ["emit_integer"]
 
@@ -83,17 +84,21 @@ def _bias(value: Value | None, filters: int, scale: NDArray[np.float32]) -> NDAr
 
 def _weights(value: Weights, axis: int) -> NDArray[np.int16]:
     centred = value.centred
-    if np.abs(centred).max(initial=0) > 255:
+    different = distinct(centred)
+    if centred.dtype != np.int16 and max(different.max(initial=0), -different.min(initial=0)) > 255:
         raise ModelError("its weights are wider than 8 bits")
     if value.scale.size > 1 and value.axis % value.values.ndim != axis:
         raise ModelError(f"its weights are quantised along axis {value.axis}, not along their filters (axis {axis})")
-    return centred.astype(np.int16)
+    return elementwise(lambda values: values.astype(np.int16, copy=False), centred)
 
 
 def _check_range(weights: NDArray[np.int16], bias: NDArray[np.int32], x: QuantParams) -> None:
     reach = max(x.zero_point + 128, 127 - x.zero_point)
-    filters = weights.shape[-1]
-    worst = np.abs(weights.astype(np.int64)).reshape(-1, filters).sum(axis=0) * reach + np.abs(bias.astype(np.int64))
+    filters, largest = weights.shape[-1], int(np.abs(bias.astype(np.int64)).max(initial=0))
+    if weights.size // filters * 255 * reach + largest < ACCUMULATOR_LIMIT:
+        return
+    sums = np.abs(weights).reshape(-1, filters).sum(axis=0, dtype=np.int64)
+    worst = sums * reach + np.abs(bias.astype(np.int64))
     if worst.max(initial=0) >= ACCUMULATOR_LIMIT:
         raise ModelError(f"its accumulator can reach {worst.max()}, beyond 32 bits; split the layer's inputs")
 
@@ -118,7 +123,7 @@ def _conv(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Ac
         scope.target.fresh(node.name),
         (tensor,),
         output,
-        np.ascontiguousarray(kernel),
+        kernel,
         bias,
         have.zero_point,
         _requantize(node, have, weights.scale, quant),
@@ -154,7 +159,7 @@ def _fully_connected(scope: Scope, pending: Pending, output: str, quant: QuantPa
     _check_range(kernel, bias, have)
     rule = _requantize(node, have, weights.scale, quant)
     name = scope.target.fresh(node.name)
-    operator = Conv(name, (x.tensor,), output, np.ascontiguousarray(kernel), bias, have.zero_point, rule)
+    operator = Conv(name, (x.tensor,), output, kernel, bias, have.zero_point, rule)
     height, width = (1, 1) if x.layout.index.size == depth else scope.target.tensor(x.tensor).shape[:2]
     scope.emit(operator, (height, width, filters), quant)
     return Activation(output, Layout.natural(scope.source.tensor(node.output).shape, channels_last=True))

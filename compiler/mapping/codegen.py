@@ -11,7 +11,7 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.mapping.mapper import CYCLES, Objective, Situation, choose_plan
 from compiler.mapping.memory import Arena, RingCache
-from compiler.mapping.tiling import Patch, input_pitch, lines_up, patches
+from compiler.mapping.tiling import MAX_EXTENT, Patch, input_pitch, lines_up, patches
 from compiler.program.hazards import Memory, Range, TokenPlacer
 from rtl.isa import AccumulateOp, Compute, Fill, Load, Post, PostFill, Space, Store
 
@@ -233,43 +233,16 @@ class Codegen:
         acc = self._next_half()
         if len(job.tiles) > config.memory.accumulators:
             raise ModelError(f"{job.name}: {channels} channels exceed the accumulators (raise memory.accumulators)")
-        rows = height
+        rows = min(height, MAX_EXTENT)
         if job.source not in self.resident:
-            rows = min(height, config.memory.ifm_kib * 512 // (width * channels))
+            rows = min(rows, config.memory.ifm_kib * 512 // (width * channels))
             if rows == 0:
                 raise ModelError(f"{job.name}: a row of {width * channels} bytes exceeds half of IFM (raise ifm_kib)")
         for y in range(0, height, rows):
             count = min(rows, height - y)
             source = self._tile(job.source, y, 0, count, width, 0, 0)
-            for number, tile in enumerate(job.tiles):
-                (window,) = tile.windows
-                weights = self._load_weights(window, (job.name, number, 0))
-                self.placer.emit(
-                    Compute(
-                        layer=self._layer,
-                        source=source.space,
-                        act=source.at(y, 0, channels) + window.channel,
-                        out_w=width,
-                        out_h=count,
-                        x_stride=channels,
-                        y_stride=source.pitch,
-                        run=window.run,
-                        kx=1,
-                        kx_stride=0,
-                        ky=1,
-                        ky_stride=0,
-                        weight=weights.start,
-                        filters=tile.filters,
-                        acc=acc + number,
-                        op=AccumulateOp.SET if y == 0 else AccumulateOp.ADD,
-                        flatten=0,
-                        depthwise=0,
-                        reuse_weights=1,
-                        hold=1,
-                    ),
-                    reads=(source.block, weights),
-                    writes=(self._accumulators(acc),),
-                )
+            for x in range(0, width, MAX_EXTENT):
+                self._spread_tile(source, Patch(y, x, count, min(MAX_EXTENT, width - x)), acc)
         patch = Patch(0, 0, 1, 1)
         target = self._target
         block = None if target.resident else self.ofm.allocate(channels)
@@ -282,6 +255,40 @@ class Codegen:
             self._store(patch, (0, channels), out, channels, channels)
         if block is not None:
             self.ofm.free(block)
+
+    def _spread_tile(self, source: _View, patch: Patch, acc: int) -> None:
+        """Add the pixels of ``patch``, of the input, into the accumulators of a global pool."""
+        job = self._job
+        channels = job.in_shape[2]
+        for number, tile in enumerate(job.tiles):
+            (window,) = tile.windows
+            weights = self._load_weights(window, (job.name, number, 0))
+            self.placer.emit(
+                Compute(
+                    layer=self._layer,
+                    source=source.space,
+                    act=source.at(patch.y, patch.x, channels) + window.channel,
+                    out_w=patch.width,
+                    out_h=patch.height,
+                    x_stride=channels,
+                    y_stride=source.pitch,
+                    run=window.run,
+                    kx=1,
+                    kx_stride=0,
+                    ky=1,
+                    ky_stride=0,
+                    weight=weights.start,
+                    filters=tile.filters,
+                    acc=acc + number,
+                    op=AccumulateOp.SET if (patch.y, patch.x) == (0, 0) else AccumulateOp.ADD,
+                    flatten=0,
+                    depthwise=0,
+                    reuse_weights=1,
+                    hold=1,
+                ),
+                reads=(source.block, weights),
+                writes=(self._accumulators(acc),),
+            )
 
     def _source(self, patch: Patch) -> _View:
         """The input of a tile, loaded if need be."""
@@ -381,6 +388,11 @@ class Codegen:
         """The weights of a window, in the weight scratchpad."""
         held = self._weights.get(key)
         size = window.weights.size
+        if size > self._weights.size:
+            raise ModelError(
+                f"{self._job.name}: a tile of {size} bytes of weights exceeds the weight scratchpad "
+                "(raise memory.weight_kib)"
+            )
         block = held or self._weights.put(key, size)
         where = Range(Memory.WEIGHT, block.start, block.stop)
         if held is None:

@@ -11,7 +11,7 @@ from compiler.mapping.image import ImageBuilder
 from compiler.mapping.job import Job, jobs_of
 from compiler.mapping.resident import Resident, margin_for
 from compiler.program.program import HostStep, LayerInfo, Program
-from rtl.isa import End
+from rtl.isa import End, IsaError, encode
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -67,6 +67,7 @@ class _Compilation:
                 self._operator(op)
             self._release(op)
         self._close_segment(programs, order)
+        self._check_fields(programs)
         image, window, segments = self.image.finish(programs)
         placed = iter(segments)
         return Program(
@@ -77,6 +78,15 @@ class _Compilation:
             image=image,
             window_bytes=window,
         )
+
+    def _check_fields(self, programs: list[list[Instruction]]) -> None:
+        """Raise :class:`ModelError` for sizes that the scratchpads hold, but no instruction can name."""
+        for instruction in (i for program in programs for i in program):
+            try:
+                encode(instruction)
+            except IsaError as error:
+                name = self.layers[instruction.layer].name
+                raise ModelError(f"{name}: too large for the instruction set: {error}") from error
 
     def _segments(self) -> dict[str, int]:
         """The segment of every operator: the host's operators lie between them."""

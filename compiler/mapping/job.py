@@ -15,6 +15,7 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.ir.integer import Add, Concat, Conv, IntegerOp, Pool, PoolKind, Residual
 from compiler.numerics import mantissa_shift
+from compiler.repeats import distinct
 from rtl.isa import PARAM_BYTES, AccumulateOp, PostConfig
 
 if TYPE_CHECKING:
@@ -157,6 +158,9 @@ def _params(name: str, bias: NDArray[np.int64], scale: NDArray[np.float32]) -> N
 
 def _split_wide(weights: NDArray[np.int16]) -> list[NDArray[np.int8]]:
     """int8 planes whose sum is ``weights``: weights with a zero point reach -255..255. Mostly one."""
+    different = distinct(weights)
+    if different.max(initial=0) <= 127 and different.min(initial=0) >= -128:
+        return [weights.astype(np.int8, order="C")]
     planes = []
     rest = weights.astype(np.int32)
     while not planes or rest.any():
@@ -171,8 +175,7 @@ def _conv(graph: Graph, op: Conv, config: ArchConfig) -> Job:
     kh, kw, per_group, filters = op.weights.shape
     if max(kh, kw) > _MAX_TAPS:
         raise ModelError(f"{op.name}: a kernel of {kh}x{kw} exceeds {_MAX_TAPS} taps along an axis")
-    sums = op.weights.astype(np.int64).sum(axis=(0, 1, 2))
-    bias = op.bias.astype(np.int64) - op.input_zero_point * sums
+    bias = op.bias.astype(np.int64) - op.input_zero_point * _sums(op.weights)
     channelwise = op.groups == in_shape[2] == filters and op.groups > 1
     depthwise = channelwise and 1 < kw <= config.dense.depthwise_taps
     depthwise = depthwise and op.dilations[1] == 1 and op.strides[1] < 16
@@ -211,6 +214,13 @@ def _conv(graph: Graph, op: Conv, config: ArchConfig) -> Job:
         depthwise=depthwise,
         natural_run=kw * in_shape[2] if contiguous and not depthwise else 0,
     )
+
+
+def _sums(weights: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Of each filter."""
+    different = distinct(weights)
+    sums = different.sum(axis=(0, 1, 2), dtype=np.int64) * (weights[..., 0].size // different[..., 0].size)
+    return np.broadcast_to(sums, weights.shape[3])
 
 
 def _filter_tile(op: Conv, part: slice, bias: NDArray[np.int64], windows: list[Window]) -> FilterTile:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from compiler.ir import Graph, Node
 from compiler.passes.affine import Affine, affine_of
+from compiler.repeats import elementwise
 
 __all__ = ["FoldBatchNorm"]
 
@@ -45,9 +46,9 @@ class FoldBatchNorm:
         if weights is None or (layer.input(2) and bias is None):
             return None
         old = np.zeros_like(affine.shift) if bias is None else bias.astype(np.float64)
-        scaled = weights * along(affine.scale, weights.ndim, filter_axis(layer))
+        factors = along(affine.scale, weights.ndim, filter_axis(layer)).astype(weights.dtype)
         names = (
-            graph.add_constant(f"{layer.name}/weights", scaled.astype(weights.dtype)),
+            graph.add_constant(f"{layer.name}/weights", elementwise(np.multiply, weights, factors)),
             graph.add_constant(f"{layer.name}/bias", (old * affine.scale + affine.shift).astype(weights.dtype)),
         )
         return replace(layer, inputs=(layer.input(0), *names))

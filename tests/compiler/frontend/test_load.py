@@ -81,7 +81,7 @@ def test_random_calibration_is_reported_and_repeatable(tmp_path: Path):
 @pytest.mark.parametrize(
     ("calibration", "message"),
     [
-        ("guess", r"calibration must be an array or 'random', not 'guess'$"),
+        ("guess", r"calibration must be an array, 'random' or 'nominal', not 'guess'$"),
         (
             np.zeros((4, 3, 9, 9)),
             r"calibration data for input 'x' is float64 \[4, 3, 9, 9\], not numbers \[n, 3, 10, 10",
