@@ -119,6 +119,26 @@ def _fully_connected(node: Node, inputs: Arrays) -> list[NDArray] | None:
     return [y + bias[0] if bias and bias[0] is not None else y]
 
 
+def _matmul(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    a, b = inputs
+    return None if a is None or b is None else [(a @ b * np.asarray(node.real("alpha", 1.0), a.dtype)).astype(a.dtype)]
+
+
+def _transpose(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    (x,) = inputs
+    return None if x is None else [x.transpose(node.integers("perm", tuple(reversed(range(x.ndim)))))]
+
+
+def _identity(_: Node, inputs: Arrays) -> list[NDArray] | None:
+    return None if inputs[0] is None else [inputs[0]]
+
+
+def _bipolar(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    (x,) = inputs
+    scale = np.float32(node.real("scale", 1.0))
+    return None if x is None else [np.where(x >= 0, scale, -scale)]
+
+
 def _pool(node: Node, inputs: Arrays) -> list[NDArray] | None:
     x = inputs[0]
     kernel = node.integers("kernel_shape")
@@ -180,6 +200,10 @@ def _dequantize(node: Node, inputs: Arrays) -> list[NDArray] | None:
 _NATIVE: dict[str, Callable[[Node, Arrays], list[NDArray] | None]] = {
     "Conv": _conv,
     "FullyConnected": _fully_connected,
+    "MatMul": _matmul,
+    "Transpose": _transpose,
+    "Identity": _identity,
+    "Bipolar": _bipolar,
     "MaxPool": _pool,
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,

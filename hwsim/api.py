@@ -15,7 +15,6 @@ from hwsim.cycles import ProgramCycles, program_cycles
 from hwsim.energy.model import EnergyModel
 from hwsim.energy.options import with_technology
 from hwsim.errors import InputError
-from hwsim.execute import Work, execute
 from hwsim.files import write_json
 from hwsim.network import Network, load_network
 from hwsim.progress import SILENT
@@ -174,6 +173,9 @@ def simulate_network(
     reporter: Reporter = SILENT,
 ) -> Simulation:
     """As :func:`simulate`, of a network that is loaded, on inputs by tensor."""
+    # Late: it brings cocotb along, a third of a second that an estimate has no use for.
+    from hwsim.execute import Work, execute
+
     reporter.stage("mapping")
     graph = network.graph
     program = compile_graph(graph, config)
@@ -242,12 +244,16 @@ def _config(arch: str | Path | ArchConfig) -> ArchConfig:
 
 
 def random_inputs(graph: Graph, seed: int) -> dict[str, NDArray]:
-    """Random int8 values for every input of a graph, by port."""
+    """Random values for every input of a graph, by port, in the model's own layout; every int8 that it can become."""
     rng = np.random.default_rng(seed)
-    return {
-        port.name: rng.integers(-128, 128, graph.tensor(port.tensor).shape).astype(np.int8)
-        for port in graph.input_ports
-    }
+    arrays = {}
+    for port in graph.input_ports:
+        tensor = graph.tensor(port.tensor)
+        if tensor.quant is None:
+            arrays[port.name] = rng.standard_normal(port.shape).astype(port.dtype)
+        else:
+            arrays[port.name] = port.release(rng.integers(-128, 128, tensor.shape).astype(np.int8), tensor)
+    return arrays
 
 
 def _admit(graph: Graph, inputs: NDArray | Mapping[str, NDArray]) -> dict[str, NDArray]:

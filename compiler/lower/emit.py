@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.errors import ModelError
 from compiler.evaluate import is_plain_window, window
-from compiler.ir import Add, Concat, Conv, Layout, Node, Pool, PoolKind, QuantParams, Requantize
+from compiler.ir import Add, Concat, Conv, Layout, MatMul, Node, Pool, PoolKind, QuantParams, Requantize
 from compiler.lower.scope import Scope, natural
 from compiler.lower.values import Activation, Constant, Pending, Value, Weights
 from compiler.numerics import mantissa_shift, residual
@@ -114,7 +115,7 @@ def _conv(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Ac
     have = scope.quant(x.tensor)
     bias = _bias(rest[0] if rest else None, weights.values.shape[0], np.float32(have.scale) * weights.scale)
     tensor = scope.natural(x)
-    if tensor is None or bias is None:
+    if bias is None:
         return None
     kernel = _weights(weights, 0)
     kernel = (kernel if kernel.ndim == 4 else kernel[:, :, None]).transpose(2, 3, 1, 0)
@@ -150,17 +151,17 @@ def _fully_connected(scope: Scope, pending: Pending, output: str, quant: QuantPa
     bias = _bias(rest[0] if rest else None, filters, np.float32(have.scale) * weights.scale)
     if bias is None:
         return None
-    if x.layout.index.size == depth:
+    if x.layout.index.size == depth and not scope.is_part(x):
         kernel = _whole_input(scope, x, matrix)
+        tensor, height, width = x.tensor, 1, 1
     else:
-        if scope.natural(x, channels_last=True) is None:
-            return None
         kernel = matrix[None, None]
+        tensor = scope.natural(x, channels_last=True)
+        height, width = scope.target.tensor(tensor).shape[:2]
     _check_range(kernel, bias, have)
     rule = _requantize(node, have, weights.scale, quant)
     name = scope.target.fresh(node.name)
-    operator = Conv(name, (x.tensor,), output, kernel, bias, have.zero_point, rule)
-    height, width = (1, 1) if x.layout.index.size == depth else scope.target.tensor(x.tensor).shape[:2]
+    operator = Conv(name, (tensor,), output, kernel, bias, have.zero_point, rule)
     scope.emit(operator, (height, width, filters), quant)
     return Activation(output, Layout.natural(scope.source.tensor(node.output).shape, channels_last=True))
 
@@ -191,8 +192,6 @@ def _pool(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Ac
     if average and any(pads) and not node.integer("count_include_pad", 0):
         return None
     tensor = scope.natural(x)
-    if tensor is None:
-        return None
     have = scope.quant(tensor)
     covers = square == scope.target.tensor(tensor).shape[:2] and not any(pads)
     kind = PoolKind.GLOBAL if average and covers else PoolKind.AVERAGE if average else PoolKind.MAX
@@ -225,17 +224,17 @@ def _add(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Act
         return None
     if left.layout.shape != right.layout.shape:
         return None
-    if left.tensor in scope.entering:
+    if scope.is_free(left.tensor):
         left, right = right, left
-    layout = scope.layout(left)
-    hwc = scope.target.tensor(left.tensor).shape
-    if not scope.layout(right, layout, hwc).same(layout) or scope.target.tensor(right.tensor).shape != hwc:
-        return None
-    rule = residual(
-        right.tensor, scope.quant(left.tensor), scope.quant(right.tensor), quant, *limits(node.clip(), quant)
-    )
+    layout, tensor = scope.layout(left), left.tensor
+    if scope.is_part(left):
+        layout, hwc = natural(left.layout.shape)
+        tensor = scope.arranged(left, layout, hwc)
+    hwc = scope.target.tensor(tensor).shape
+    other = scope.arranged(right, layout, hwc)
+    rule = residual(other, scope.quant(tensor), scope.quant(other), quant, *limits(node.clip(), quant))
     name = scope.target.fresh(node.name)
-    scope.emit(Add(name, (left.tensor, right.tensor), output, rule), hwc, quant)
+    scope.emit(Add(name, (tensor, other), output, rule), hwc, quant)
     return Activation(output, layout)
 
 
@@ -245,17 +244,53 @@ def _concat(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> 
     parts = [value for value in pending.operands if isinstance(value, Activation)]
     if len(parts) != len(pending.operands) or not 2 <= len(shape) <= 4 or shape[0] != 1:
         return None
-    if node.integer("axis", 1) % len(shape) != 1 or any(scope.natural(part) is None for part in parts):
+    axis = node.integer("axis", 1) % len(shape)
+    rows = len(shape) == 3 and axis == 2
+    if axis != 1 and not rows:
         return None
-    names = [
-        part.tensor
-        if scope.quant(part.tensor) == quant
-        else scope.requantized(part.tensor, quant, scope.target.fresh(f"{part.tensor}/rescaled"))
-        for part in parts
-    ]
-    _, hwc = natural(shape)
+    layout, hwc = natural(shape, channels_last=rows)
+    names = []
+    for part in parts:
+        tensor = scope.arranged(part, *natural(part.layout.shape, channels_last=rows))
+        if scope.quant(tensor) != quant:
+            tensor = scope.requantized(tensor, quant, scope.target.fresh(f"{tensor}/rescaled"))
+        names.append(tensor)
     scope.emit(Concat(scope.target.fresh(node.name), tuple(names), output), hwc, quant)
-    return result(scope, pending, output)
+    return Activation(output, layout)
+
+
+def _matmul(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
+    """A product of activations, one for each index of the axes before the last two."""
+    x, w = pending.operands
+    if not isinstance(x, Activation) or not isinstance(w, Activation):
+        return None
+    left, right = x.layout.shape, w.layout.shape
+    shape = scope.source.tensor(pending.node.output).shape
+    if len(left) < 2 or left[:-2] != right[:-2] or left[-1] != right[-2]:
+        return None
+    scales = [scope.quant(x.tensor), scope.quant(w.tensor)]
+    if any(q.zero_point for q in scales):
+        return None
+    groups, depth = math.prod(left[:-2]), left[-1]
+    if depth * 128 * 128 >= ACCUMULATOR_LIMIT:
+        return None
+    operands = tuple(scope.arranged(value, *_side_by_side(value.layout.shape)) for value in (x, w))
+    # in this order, in float32: as ONNX Runtime computes its output scales
+    scale = np.float32(scales[0].scale) * np.float32(scales[1].scale) / np.float32(quant.scale)
+    scale *= np.float32(pending.node.real("alpha", 1.0))
+    mantissa_shift(scale)
+    rule = Requantize(np.asarray([scale], np.float32), quant.zero_point, *limits(pending.node.clip(), quant))
+    layout, hwc = _side_by_side(shape)
+    scope.emit(MatMul(scope.target.fresh(pending.node.name), operands, output, rule, groups), hwc, quant)
+    return Activation(output, layout)
+
+
+def _side_by_side(shape: Sequence[int]) -> tuple[Layout, tuple[int, int, int]]:
+    """Matrices ``[..., rows, columns]`` as one image of a row: ``[1, rows, matrices * columns]``."""
+    *batch, rows, columns = shape
+    count = math.prod(batch)
+    index = np.arange(count * rows * columns, dtype=np.int32).reshape(rows, count, columns).transpose(1, 0, 2)
+    return Layout(index.reshape(tuple(shape))), (1, rows, count * columns)
 
 
 _Rule = Callable[[Scope, Pending, str, QuantParams], "Activation | None"]
@@ -270,4 +305,5 @@ _RULES: dict[str, _Rule] = {
     "Clip": _clamp,
     "Add": _add,
     "Concat": _concat,
+    "MatMul": _matmul,
 }

@@ -395,7 +395,13 @@ class Codegen:
             )
         block = held or self._weights.put(key, size)
         where = Range(Memory.WEIGHT, block.start, block.stop)
-        if held is None:
+        if held is None and self._job.weights_from is not None:
+            rows, filters = window.weights.shape
+            placement = self.image.tensors[self._job.weights_from]
+            columns = placement.shape[2]
+            dram = placement.address + window.weights_at[0] * columns + window.weights_at[1]
+            self._load(Space.WEIGHT, block.start, filters, dram, columns, (rows, filters), where)
+        elif held is None:
             dram = self._constant(key, window.weights)
             self._load(Space.WEIGHT, block.start, 0, dram, 0, (1, size), where)
         return where

@@ -67,8 +67,10 @@ class _Compilation:
                 self._operator(op)
             self._release(op)
         self._close_segment(programs, order)
-        self._check_fields(programs)
-        image, window, segments = self.image.finish(programs)
+        try:
+            image, window, segments = self.image.finish(programs)
+        except IsaError as error:
+            raise ModelError(f"{self._misfit(programs)}: too large for the instruction set: {error}") from error
         placed = iter(segments)
         return Program(
             rtl_hash=self.config.rtl_hash,
@@ -79,14 +81,14 @@ class _Compilation:
             window_bytes=window,
         )
 
-    def _check_fields(self, programs: list[list[Instruction]]) -> None:
-        """Raise :class:`ModelError` for sizes that the scratchpads hold, but no instruction can name."""
+    def _misfit(self, programs: list[list[Instruction]]) -> str:
+        """The first layer with an instruction that cannot be encoded."""
         for instruction in (i for program in programs for i in program):
             try:
                 encode(instruction)
-            except IsaError as error:
-                name = self.layers[instruction.layer].name
-                raise ModelError(f"{name}: too large for the instruction set: {error}") from error
+            except IsaError:
+                return self.layers[instruction.layer].name
+        return self.graph.name
 
     def _segments(self) -> dict[str, int]:
         """The segment of every operator: the host's operators lie between them."""
@@ -138,6 +140,7 @@ class _Compilation:
         wanted_later = any(self.segment[name] != here for name in self._jobs_reading(op.output))
         resident = None if wanted_later else self._stay(op.output, shape)
         leaves = crosses or op.output in self.graph.outputs or op.output in self.observe
+        leaves = leaves or self._is_weights(op.output)
         dram = self.image.tensor(op.output, shape) if leaves or resident is None else None
         return Target(resident, dram, shape[2])
 
@@ -160,6 +163,11 @@ class _Compilation:
     def _jobs_reading(self, tensor: str) -> list[str]:
         """The operators that read ``tensor`` on the accelerator."""
         return [op.name for op in self.graph.consumers(tensor) if op.name in self.jobs]
+
+    def _is_weights(self, tensor: str) -> bool:
+        """Whether a product of two activations loads ``tensor`` as its weights."""
+        readers = self._jobs_reading(tensor)
+        return any(job.weights_from == tensor for name in readers for job in self.jobs[name])
 
     def _reading(self, op: IntegerOp, tensor: str) -> list[Job]:
         return [job for job in self.jobs[op.name] if job.source == tensor]

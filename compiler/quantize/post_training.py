@@ -17,9 +17,9 @@ __all__ = ["quantize_graph"]
 
 LAYERS = frozenset({"Conv", "FullyConnected"})
 VIEWS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"})
-SHARING = VIEWS | {"MaxPool", "GlobalMaxPool", "Concat"}
-"""Operators that only move values: their inputs and output get one scale, so that nothing is rounded twice."""
-QUANTISED = LAYERS | SHARING | {"Add", "AveragePool", "GlobalAveragePool", "Relu", "Clip"}
+SHARING = VIEWS | {"Slice", "Split", "Gather", "MaxPool", "GlobalMaxPool", "Concat"}
+"""Operators that only move values: their inputs and outputs get one scale, so that nothing is rounded twice."""
+QUANTISED = LAYERS | SHARING | {"Add", "AveragePool", "GlobalAveragePool", "Relu", "Clip", "MatMul"}
 BIAS_BITS = 30
 
 
@@ -53,7 +53,7 @@ def _has_form(graph: Graph, node: Node) -> bool:
     """Whether an operator of those kinds runs on the accelerator with these operands."""
     if node.op_type in LAYERS:
         return graph.constant(node.input(1)) is not None
-    if node.op_type in ("Add", "Concat"):
+    if node.op_type in ("Add", "Concat", "MatMul"):
         return all(graph.constant(name) is None for name in node.inputs)
     return True
 
@@ -68,14 +68,23 @@ def _shared_parameters(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Q
         return name
 
     for node in graph.walk(Node, *SHARING):
-        members = [name for name in (*node.inputs, node.output) if name in leader]
+        members = [name for name in (*node.inputs, *node.outputs) if name in leader]
         for name in members[1:]:
             leader[find(name)] = find(members[0])
     merged: dict[str, Range] = {}
     for name, values in ranges.items():
         root = find(name)
         merged[root] = merged[root] | values if root in merged else values
-    return {name: activation_params(merged[find(name)]) for name in ranges}
+    # the array multiplies by a weight, not by a weight less a zero point that only the running network knows
+    symmetric = {find(name) for node in graph.walk(Node, "MatMul") for name in node.inputs if name in leader}
+    return {name: _parameters(merged[find(name)], symmetric=find(name) in symmetric) for name in ranges}
+
+
+def _parameters(values: Range, *, symmetric: bool) -> QuantParams:
+    if not symmetric:
+        return activation_params(values)
+    peak = max(-values.low, values.high)
+    return QuantParams(float(np.float32(max(peak / 127, SMALLEST_SCALE))), 0)
 
 
 def _insert_pair(graph: Graph, name: str, quant: QuantParams) -> None:

@@ -98,8 +98,8 @@ def _scalesim() -> Iterator[str]:
     yield from _table(
         ("network", "array", "dataflow", "SCALE-Sim", "ours", "ours / SCALE-Sim", "layers slower"),
         [
-            (r.net, f"{r.array} x {r.array}", r.dataflow, f"{r.scalesim:,}", f"{r.ours:,}", f"{r.ours / r.scalesim:.3f}",
-             str(r.slower))
+            (r.net, f"{r.array} x {r.array}", r.dataflow, f"{r.scalesim:,}", f"{r.ours:,}",
+             f"{r.ours / r.scalesim:.3f}", str(r.slower))
             for r in utilisation.scalesim()
         ],
     )  # fmt: skip

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hwsim.errors import ToolError
+from hwsim.errors import InputError, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,13 +55,13 @@ def check_simulator(name: str) -> SimulatorName:
     """``name``, if it is a simulator.
 
     Raises:
-        ToolError: it is not.
+        InputError: it is not.
 
     """
     for known in SIMULATORS:
         if name == known:
             return known
-    raise ToolError(f"{name!r} is not a simulator; known: {', '.join(SIMULATORS)}")
+    raise InputError(f"{name!r} is not a simulator; known: {', '.join(SIMULATORS)}")
 
 
 def find_simulator(name: SimulatorName) -> Tool:

@@ -31,7 +31,7 @@ from tests.system.random_archs import random_arch
 
 __all__ = ["DISPATCH", "FETCH", "MISTAKES", "VICTIM", "WINDOW_BYTES", "Mistake"]
 
-VICTIM = random_arch(102, rows=4, cols=4).model_copy(update={"dram": DramConfig(latency_cycles=20, beat_interval=1)})
+VICTIM = random_arch(102, rows=4, cols=4, dataflow="weight_stationary").model_copy(update={"dram": DramConfig(latency_cycles=20, beat_interval=1)})
 WINDOW_BYTES = 0x2000
 DISPATCH, FETCH = 4, 5
 LOAD, COMPUTE, POST, STORE = (1 << engine for engine in Engine)
@@ -207,7 +207,7 @@ def _banks() -> dict[str, Mistake]:
 def _dram() -> dict[str, Mistake]:
     end = WINDOW_BYTES
     cases = {
-        "just past": ({"dram": end - 3}, ()),
+        "just past": ({"dram": end - 3}, ((end - 3, end),)),
         "in its second row": ({"dram": end - 8, "rows": 2, "dram_stride": 8}, ((end - 8, end - 4),)),
         "in its second burst": ({"dram": end - BURST, "row_bytes": BURST + 1}, ((end - BURST, end),)),
         "far beyond": ({"dram": (1 << 32) - 4}, ()),

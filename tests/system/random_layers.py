@@ -14,7 +14,7 @@ import numpy as np
 
 from compiler.ir import Add, Concat, Conv, Graph, Layout, Pool, PoolKind, Port, QuantParams, Requantize, Residual, Tensor
 from compiler.ir.shapes import integer_shape
-from compiler.numerics import residual
+from compiler.numerics import RESIDUAL_BITS, residual
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -255,7 +255,8 @@ class _Builder:
         low, high = rng.choice([(-128, 127), sorted(rng.choices(range(-128, 128), k=2))])
         if rng.random() < 0.5:
             return residual(skip, self._quant(), self.graph.tensor(skip).quant or out, out, low, high)
-        main, other = (rng.choice([0, 1, -1, 65535, -65536, rng.randint(-65536, 65535)]) for _ in range(2))
+        most = 1 << (RESIDUAL_BITS - 1)
+        main, other = (rng.choice([0, 1, -1, most - 1, -most, rng.randint(-most, most - 1)]) for _ in range(2))
         return Residual(skip, main, other, rng.randint(-(1 << 30), 1 << 30), rng.choice([1, 8, 16, 31]), low, high)
 
     def _partner(self, tensor: str) -> str:

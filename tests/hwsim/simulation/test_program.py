@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwsim.errors import SimulationError, ToolError
+from hwsim.errors import InputError, SimulationError, ToolError
 from hwsim.simulation.program import ProgramJob, RtlRun, simulate_programs
 from hwsim.simulation.simulators import find_icarus
 from rtl.config import ArchConfig
@@ -119,7 +119,7 @@ def test_the_random_memory_answers_by_the_seed_alone():
 
 
 def test_an_unknown_simulator_is_named():
-    with pytest.raises(ToolError, match=r"^'vcs' is not a simulator; known: verilator, icarus$"):
+    with pytest.raises(InputError, match=r"^'vcs' is not a simulator; known: verilator, icarus$"):
         runs("vcs", job())
 
 
