@@ -14,6 +14,7 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.ir import Graph, Node
 from compiler.kernels import conv2d, max_pool, sum_pool
+from compiler.recurrent import STEPS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def run_node(node: Node, inputs: Arrays, opset: int) -> list[NDArray]:
 
     """
     low, high = node.clip()
-    plain = replace(node, attributes={k: v for k, v in node.attributes.items() if k != "clip"})
+    plain = replace(node, attributes={k: v for k, v in node.attributes.items() if k not in ("clip", "bipolar")})
     native = _NATIVE.get(node.op_type) if node.domain in ("", "hwsim") else None
     try:
         outputs = None if native is None else native(plain, inputs)
@@ -66,7 +67,8 @@ def run_node(node: Node, inputs: Arrays, opset: int) -> list[NDArray]:
         raise ModelError(f"node {node.name!r} ({node.op_type}) cannot be evaluated: {error}") from error
     if low > -np.inf or high < np.inf:
         outputs = [np.clip(outputs[0], np.float32(low), np.float32(high)), *outputs[1:]]
-    return outputs
+    scale = node.bipolar()
+    return outputs if scale is None else [np.where(outputs[0] >= 0, np.float32(scale), np.float32(-scale))]
 
 
 def _image(x: NDArray) -> NDArray:
@@ -209,6 +211,7 @@ _NATIVE: dict[str, Callable[[Node, Arrays], list[NDArray] | None]] = {
     "BatchNormalization": _batch_norm,
     "QuantizeLinear": _quantize,
     "DequantizeLinear": _dequantize,
+    **STEPS,
 }
 
 

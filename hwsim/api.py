@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from compiler.interpreter import interpret
-from compiler.ir.integer import Host
 from compiler.mapping.compile import compile_graph
+from compiler.program.program import HostStep
 from hwsim.bandwidth import bandwidth
 from hwsim.comparison import differing_bytes, layer_runs, same_timing
 from hwsim.cycles import ProgramCycles, program_cycles
@@ -18,7 +18,7 @@ from hwsim.errors import InputError
 from hwsim.files import write_json
 from hwsim.network import Network, load_network
 from hwsim.progress import SILENT
-from hwsim.results import Estimate, LayerEstimate, Simulation
+from hwsim.results import Estimate, HostStepEstimate, LayerEstimate, Simulation
 from rtl.config import ArchConfig, load_arch
 from rtl.counters import COUNTERS
 
@@ -49,8 +49,8 @@ def estimate(
 ) -> Estimate:
     """Cycles, events and energy of every layer of ``model`` on ``arch``, by the cycle model.
 
-    ``technology``, ``dram`` and ``voltage_v`` stand in for what ``arch`` says of them (see ``docs/energy.md``). ``trace`` is
-    a file to write a timeline of the engines to (see :mod:`hwsim.report.trace`).
+    ``technology``, ``dram`` and ``voltage_v`` stand in for what ``arch`` says of them (see ``docs/energy.md``).
+    ``trace`` is a file to write a timeline of the engines to (see :mod:`hwsim.report.trace`).
 
     Raises:
         ConfigError, ModelError, WorkloadError, InputError: one line that names the culprit.
@@ -105,7 +105,17 @@ def estimate_program(network: Network, program: Program, config: ArchConfig, cyc
                 bandwidth=traffic,
             )
         )
-    hosts = tuple(f"{op.name} ({op.op_type})" for op in network.graph.operators() if isinstance(op, Host))
+    hosts = tuple(
+        HostStepEstimate(
+            name=step.operator,
+            op=step.op_type,
+            reason=step.reason,
+            read_bytes=step.read_bytes,
+            write_bytes=step.write_bytes,
+        )
+        for step in program.steps
+        if isinstance(step, HostStep)
+    )
     return Estimate(
         model=network.name,
         arch=config.name,
@@ -114,7 +124,9 @@ def estimate_program(network: Network, program: Program, config: ArchConfig, cyc
         fidelity="cycle",
         cycles=cycles.cycles,
         layers=tuple(layers),
-        host_operators=hosts,
+        host_operators=tuple(f"{host.name} ({host.op})" for host in hosts),
+        host_steps=hosts,
+        notes=network.graph.notes,
         technology=model.technology,
         area_mm2=model.area_mm2(),
         dram_bytes_per_cycle=config.bus.data_bytes / config.dram.beat_interval,
@@ -134,14 +146,13 @@ def simulate(
     calibration: NDArray | Literal["random"] | None = None,
     reporter: Reporter = SILENT,
 ) -> Simulation:
-    """Run ``model`` on the RTL of ``arch``; hold its bytes against the reference interpreter, its cycles against the model.
+    """Run ``model`` on the RTL of ``arch``: its bytes against the reference interpreter, its cycles against the model.
 
     The network runs twice: as it would, for the cycles, and once more with every layer's result (or those of
     ``layers``) stored to DRAM, to compare their bytes one by one. Each run is held to the model's cycles of its own.
 
-    Args:
-        inputs: the model's input (or inputs, by name); random by ``seed`` without it.
-        layers: names, numbers or ranges (``2-5``) of the layers whose bytes are compared; all without it.
+    ``inputs`` is the model's input (or inputs, by name), random by ``seed`` without it. ``layers`` are names, numbers
+    or ranges (``2-5``) of the layers whose bytes are compared, all without it.
 
     Raises:
         ConfigError, ModelError, WorkloadError, InputError: one line that names the culprit.

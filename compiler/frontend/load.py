@@ -16,12 +16,15 @@ from compiler.passes.explicit_padding import ExplicitPadding
 from compiler.passes.fold_batch_norm import FoldBatchNorm
 from compiler.passes.fold_constants import FoldConstants
 from compiler.passes.fold_normalisation import FoldNormalisation
+from compiler.passes.fold_scale import FoldScale
 from compiler.passes.fully_connected import FormFullyConnected
 from compiler.passes.fuse_activation import FuseActivation
 from compiler.passes.fuse_pad import FusePad
 from compiler.passes.fuse_residual import FuseResidual
 from compiler.passes.identities import RemoveIdentities
 from compiler.passes.spatial_mean import FormGlobalAverage
+from compiler.passes.transpose_weights import TransposeWeights
+from compiler.passes.unroll_recurrent import UnrollRecurrent
 from compiler.quantize import observe, quantize_graph
 from compiler.quantize.calibrate import nominal
 from compiler.quantize.samples import NOMINAL_NOTE, RANDOM_NOTE, Calibration, calibration_samples
@@ -31,10 +34,13 @@ __all__ = ["INTEGER_PASSES", "ONNX_PASSES", "is_quantised", "load"]
 ONNX_PASSES: tuple[Pass, ...] = (
     FoldConstants(),
     RemoveIdentities(),
+    UnrollRecurrent(),
     ExplicitPadding(),
     FusePad(),
+    TransposeWeights(),
     FormFullyConnected(),
     FormGlobalAverage(),
+    FoldScale(),
     FoldNormalisation(),
     FoldBatchNorm(),
     AffineToDepthwise(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +105,54 @@ def _check_range(weights: NDArray[np.int16], bias: NDArray[np.int32], x: QuantPa
         raise ModelError(f"its accumulator can reach {worst.max()}, beyond 32 bits; split the layer's inputs")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sums:
+    """What makes a layer's accumulators, and bytes of them."""
+
+    kernel: NDArray[np.int16]
+    """``[..., filters]``"""
+    bias: NDArray[np.int32]
+    rule: Requantize
+
+
+def _sums(
+    node: Node, kernel: NDArray[np.int16], bias: Value | None, scale: NDArray[np.float32], x: QuantParams,
+    out: QuantParams,
+) -> _Sums | None:  # fmt: skip
+    """The integers of a layer with ``kernel`` ``[..., filters]`` of ``scale``; None if they are not to be had.
+
+    Weights of a few bits are multiplied up before a float bias is rounded to their scale: it stays as fine as it can.
+    """
+    unit = np.float32(x.scale) * scale
+    room = 127 // max(int(np.abs(distinct(kernel)).max(initial=0)), 1)
+    if node.bipolar() is not None:
+        return _signs(node, kernel, bias, unit, room // 2 * 2, out)
+    if room > 1 and isinstance(bias, Constant) and bias.value.any():
+        kernel, scale, unit = kernel * np.int16(room), scale / np.float32(room), unit / np.float32(room)
+    integers = _bias(bias, kernel.shape[-1], unit)
+    if integers is None:
+        return None
+    _check_range(kernel, integers, x)
+    return _Sums(kernel, integers, _requantize(node, x, scale, out))
+
+
+def _signs(
+    node: Node, kernel: NDArray[np.int16], bias: Value | None, unit: NDArray[np.float32], factor: int, out: QuantParams
+) -> _Sums | None:
+    """+1 where ``unit * acc + bias >= 0``, else -1, exactly: of an even multiple of ``acc`` plus an odd number, the sign.
+
+    That is never zero, and ``factor * acc + 2 * floor(factor / 2 * bias / unit) + 1 > 0`` just where the above holds.
+    """
+    real = np.zeros(1) if bias is None else bias.value if isinstance(bias, Constant) else None
+    if real is None or factor < 2 or out.zero_point or np.float32(out.scale) != np.float32(node.bipolar() or 0):
+        return None
+    threshold = np.floor(factor // 2 * real.reshape(-1).astype(np.float64) / unit)
+    if np.abs(threshold).max() >= ACCUMULATOR_LIMIT // 4:
+        raise ModelError("its bias overflows 32 bits at the scale of its accumulator; train the model again")
+    odd = np.broadcast_to(2 * threshold + 1, kernel.shape[-1:]).astype(np.int32)
+    return _Sums(kernel * np.int16(factor), odd, Requantize(np.ones(1, np.float32), 0, -1, 1))
+
+
 def _conv(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
     node = pending.node
     x, weights, *rest = pending.operands
@@ -113,21 +162,20 @@ def _conv(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Ac
         return None
     strides, dilations, pads = window(node, weights.values.shape[2:])
     have = scope.quant(x.tensor)
-    bias = _bias(rest[0] if rest else None, weights.values.shape[0], np.float32(have.scale) * weights.scale)
-    tensor = scope.natural(x)
-    if bias is None:
-        return None
     kernel = _weights(weights, 0)
     kernel = (kernel if kernel.ndim == 4 else kernel[:, :, None]).transpose(2, 3, 1, 0)
-    _check_range(kernel, bias, have)
+    sums = _sums(node, kernel, rest[0] if rest else None, weights.scale, have, quant)
+    if sums is None:
+        return None
+    tensor = scope.natural(x)
     operator = Conv(
         scope.target.fresh(node.name),
         (tensor,),
         output,
-        kernel,
-        bias,
+        sums.kernel,
+        sums.bias,
         have.zero_point,
-        _requantize(node, have, weights.scale, quant),
+        sums.rule,
         strides,
         pads,
         dilations,
@@ -148,9 +196,10 @@ def _fully_connected(scope: Scope, pending: Pending, output: str, quant: QuantPa
     matrix = matrix.T if transposed else matrix
     depth, filters = matrix.shape
     have = scope.quant(x.tensor)
-    bias = _bias(rest[0] if rest else None, filters, np.float32(have.scale) * weights.scale)
-    if bias is None:
+    sums = _sums(node, matrix, rest[0] if rest else None, weights.scale, have, quant)
+    if sums is None:
         return None
+    matrix = sums.kernel
     if x.layout.index.size == depth and not scope.is_part(x):
         kernel = _whole_input(scope, x, matrix)
         tensor, height, width = x.tensor, 1, 1
@@ -158,10 +207,8 @@ def _fully_connected(scope: Scope, pending: Pending, output: str, quant: QuantPa
         kernel = matrix[None, None]
         tensor = scope.natural(x, channels_last=True)
         height, width = scope.target.tensor(tensor).shape[:2]
-    _check_range(kernel, bias, have)
-    rule = _requantize(node, have, weights.scale, quant)
     name = scope.target.fresh(node.name)
-    operator = Conv(name, (tensor,), output, kernel, bias, have.zero_point, rule)
+    operator = Conv(name, (tensor,), output, kernel, sums.bias, have.zero_point, sums.rule)
     scope.emit(operator, (height, width, filters), quant)
     return Activation(output, Layout.natural(scope.source.tensor(node.output).shape, channels_last=True))
 

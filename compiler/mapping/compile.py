@@ -54,13 +54,14 @@ class _Compilation:
 
     def run(self) -> Program:
         for tensor in self.graph.inputs:
-            self._in_dram(tensor)
+            if self.graph.tensor(tensor).quant is not None:  # floats are the host's
+                self._in_dram(tensor)
         programs: list[list[Instruction]] = []
         order: list[HostStep | None] = []
         for op in self.operators:
             if isinstance(op, Host):
                 self._close_segment(programs, order)
-                order.append(HostStep(op.name, op.op_type, op.reason))
+                order.append(self._host_step(op))
                 if self._jobs_reading(op.output):
                     self._in_dram(op.output)
             else:
@@ -80,6 +81,19 @@ class _Compilation:
             image=image,
             window_bytes=window,
         )
+
+    def _host_step(self, op: Host) -> HostStep:
+        read = 0
+        for argument in op.arguments:
+            if argument.constant is not None:
+                read += argument.constant.nbytes
+            elif argument.tensor is not None:
+                tensor = self.graph.tensor(argument.tensor)
+                # of a slice, the slice
+                size = tensor.size if argument.layout is None else argument.layout.index.size
+                read += size * tensor.dtype.itemsize
+        output = self.graph.tensor(op.output)
+        return HostStep(op.name, op.op_type, op.reason, read, output.size * output.dtype.itemsize)
 
     def _misfit(self, programs: list[list[Instruction]]) -> str:
         """The first layer with an instruction that cannot be encoded."""

@@ -35,8 +35,9 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> None:
     for name in [t.name for t in graph.tensors()]:
         if name in parameters and _is_quantised(graph, name):
             _insert_pair(graph, name, parameters[name])
+    shared: dict[tuple[str, int], str] = {}
     for layer in graph.walk(Node, *LAYERS):
-        _quantize_layer(graph, layer)
+        _quantize_layer(graph, layer, shared)
 
 
 def _is_quantised(graph: Graph, name: str) -> bool:
@@ -105,11 +106,16 @@ def _input_scale(graph: Graph, layer: Node) -> float:
     return 1.0 if scale is None else float(scale.reshape(-1)[0])
 
 
-def _quantize_layer(graph: Graph, layer: Node) -> None:
+def _quantize_layer(graph: Graph, layer: Node, shared: dict[tuple[str, int], str]) -> None:
+    """Put integers behind a layer's weights; layers without a bias that share weights share those, by ``shared``."""
     weights, bias = graph.constant(layer.input(1)), graph.constant(layer.input(2))
     if weights is None or weights.dtype.kind != "f":
         return
     axis = filter_axis(layer)
+    key = (layer.input(1), axis)
+    if bias is None and key in shared:
+        graph.replace(layer.name, replace(layer, inputs=(layer.input(0), shared[key], *layer.inputs[2:])))
+        return
     # a filter of tiny weights and a large bias needs a scale at which that bias fits 32 bits
     smallest = SMALLEST_SCALE if bias is None else _bias_floor(bias, _input_scale(graph, layer))
     values, scales = quantize_weights(weights, axis, smallest)
@@ -123,6 +129,8 @@ def _quantize_layer(graph: Graph, layer: Node) -> None:
     graph.insert_before(
         layer.name, Node(graph.fresh(f"{layer.name}/weights"), "DequantizeLinear", names, (real,), {"axis": axis})
     )
+    if bias is None:
+        shared[key] = real
     graph.replace(layer.name, replace(layer, inputs=(layer.input(0), real, *layer.inputs[2:])))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import hwsim
-from hwsim.scalesim import Product, array_cycles, scalesim_cycles
+from hwsim.scalesim import Dataflow, Product, array_cycles, scalesim_cycles
 from rtl.config import ArchConfig, DenseConfig, MemoryConfig, load_arch
 from workloads.reference.accelerators import GEMMINI_GEMM, SCALESIM_ORACLE
 
@@ -77,11 +77,14 @@ def gemmini() -> Iterator[GemmRow]:
 
 def scalesim() -> Iterator[ScaleSimRow]:
     """AlexNet and ResNet-50 on 8 x 8 to 64 x 64."""
-    flows = {"ws": "weight_stationary", "os": "output_stationary"}
+    flows: tuple[tuple[Dataflow, Literal["weight_stationary", "output_stationary"]], ...] = (
+        ("ws", "weight_stationary"),
+        ("os", "output_stationary"),
+    )
     known: dict[tuple[Product, ArchConfig], int] = {}
     for net in ("alexnet", "resnet50"):
         for size in (8, 16, 32, 64):
-            for dataflow, ours in flows.items():
+            for dataflow, ours in flows:
                 config = ArchConfig(
                     dense=DenseConfig(rows=size, cols=size, dataflow=ours, depthwise_taps=0),
                     memory=MemoryConfig(accumulators=4096),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -58,10 +59,25 @@ def estimate_table(estimate: Estimate) -> Table:
         cells.append(energy_text(totals["energy_pj"], unit))
     table.add_row(*cells, "", style="bold")
     notes = _energy_notes(estimate, totals) if energy else []
-    if estimate.host_operators:
-        notes.append(f"on the host: {', '.join(estimate.host_operators)}")
+    if estimate.host_steps:
+        notes.append(_on_the_host(estimate))
+    notes += estimate.notes
     table.caption = Text("\n".join(notes)) if notes else None
     return table
+
+
+_MOST_NAMED = 8
+"""Host operators that are told by name; more are counted by kind."""
+
+
+def _on_the_host(estimate: Estimate) -> str:
+    steps = estimate.host_steps
+    if len(steps) <= _MOST_NAMED:
+        names = estimate.host_operators
+    else:
+        names = tuple(f"{count} {op}" for op, count in Counter(step.op for step in steps).items())
+    read, written = (sum(sizes) for sizes in zip(*((s.read_bytes, s.write_bytes) for s in steps), strict=True))
+    return f"on the host: {', '.join(names)}; reads {bytes_text(read)}, writes {bytes_text(written)}"
 
 
 def _energy_notes(estimate: Estimate, totals: dict[str, Any]) -> list[str]:
