@@ -135,6 +135,17 @@ def _identity(_: Node, inputs: Arrays) -> list[NDArray] | None:
     return None if inputs[0] is None else [inputs[0]]
 
 
+def _clip(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    # as an attribute before opset 11, as an input since: whichever is there
+    x, *bounds = inputs
+    if x is None:
+        return None
+    for key, choose, bound in zip(("min", "max"), (np.maximum, np.minimum), (*bounds, None, None), strict=False):
+        limit = node.attributes.get(key) if bound is None else bound
+        x = x if limit is None else choose(x, np.asarray(limit, x.dtype))
+    return [x]
+
+
 def _bipolar(node: Node, inputs: Arrays) -> list[NDArray] | None:
     (x,) = inputs
     scale = np.float32(node.real("scale", 1.0))
@@ -206,6 +217,7 @@ _NATIVE: dict[str, Callable[[Node, Arrays], list[NDArray] | None]] = {
     "Transpose": _transpose,
     "Identity": _identity,
     "Bipolar": _bipolar,
+    "Clip": _clip,
     "MaxPool": _pool,
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,

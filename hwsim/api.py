@@ -243,7 +243,7 @@ def _chosen(program: Program, layers: Sequence[str] | None) -> list[int]:
         first, _, last = item.partition("-")
         if item in names:
             chosen.add(names.index(item))
-        elif first.isdecimal() and (not last or last.isdecimal()) and int(last or first) < len(names):
+        elif first.isdecimal() and (not last or last.isdecimal()) and int(first) <= int(last or first) < len(names):
             chosen |= set(range(int(first), int(last or first) + 1))
         else:
             raise InputError(f"--layers: no layer {item!r}; this network has 0-{len(names) - 1}, such as {names[0]!r}")

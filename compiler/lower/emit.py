@@ -217,9 +217,15 @@ def _whole_input(scope: Scope, x: Activation, matrix: NDArray[np.int16]) -> NDAr
     """The matrix as a kernel that covers the whole input: its rows go to where the flattened elements lie."""
     flat, hwc = natural((1, x.layout.index.size))
     places = scope.layout(x, Layout(flat.index.reshape(x.layout.shape)), hwc).index.reshape(-1)
+    height, width, channels = scope.target.tensor(x.tensor).shape
+    filters = matrix.shape[1]
+    if len(distinct(matrix)) == 1:
+        return np.broadcast_to(matrix[0], (height, width, channels, filters))
+    if np.array_equal(places, Layout.natural((1, channels, height, width)).index.reshape(-1)):
+        return matrix.reshape(channels, height, width, filters).transpose(1, 2, 0, 3)
     rows = np.empty_like(matrix)
     rows[places] = matrix
-    return rows.reshape(*scope.target.tensor(x.tensor).shape, matrix.shape[1])
+    return rows.reshape(height, width, channels, filters)
 
 
 def _pool(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:

@@ -70,6 +70,9 @@ class Scope:
         """For tensors that the host writes: where each element of the ONNX tensor lies, once decided."""
         self._unplaced: dict[str, _Unplaced] = {}
         self._arranged: dict[str, list[_Arrangement]] = {}
+        # where only the host has asked, a tensor of three axes is taken for rows of features, or for a line of pixels
+        windows = source.select(Node, "Conv", "MaxPool", "AveragePool")
+        self._has_1d_windows = any(len(source.tensor(node.output).shape) == 3 for node in windows)
 
     def value(self, name: str) -> Value | None:
         """What a tensor of the source has become; None for an omitted input."""
@@ -116,7 +119,7 @@ class Scope:
         if view.index.size != Layout.flat(tensor.shape).index.size:  # a part cannot decide for the whole
             view, wanted = Layout.flat(tensor.shape), None
         if wanted is None or hwc is None:
-            wanted, hwc = natural(view.shape)
+            wanted, hwc = natural(view.shape, channels_last=len(view.shape) == 3 and not self._has_1d_windows)
         if view.index is Layout.flat(view.shape).index:
             placement = wanted if view.shape == tensor.shape else wanted.reshape(tensor.shape)
         else:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_graph"]
 
+_MAX_CHANNELS = (1 << 16) - 1
+"""Bytes from a pixel to the next, in 16 bits."""
 _RESERVE = 4
 """One part in so many of OFM stays free of resident tensors, for the tiles of those that leave the chip."""
 
@@ -120,6 +122,9 @@ class _Compilation:
             self.codegen.begin_segment()
 
     def _operator(self, op: IntegerOp) -> None:
+        channels = max(self._shape(tensor)[2] for tensor in (*op.inputs, op.output))
+        if channels > _MAX_CHANNELS:
+            raise ModelError(f"{op.name}: a tensor of {channels} channels; instructions reach {_MAX_CHANNELS}")
         target: Target | None = None
         for job in self.jobs[op.name]:
             layer = len(self.layers)

@@ -31,6 +31,7 @@ __all__ = [
     "find_make",
     "find_simulator",
     "find_verilator",
+    "find_zlib",
     "verilator_environment",
     "verilator_include",
 ]
@@ -138,6 +139,25 @@ def find_make() -> Tool:
     return Tool("make", path, _version(path, "--version", r"GNU Make (\S+)"))
 
 
+@functools.cache
+def find_zlib() -> Tool:
+    """The header of zlib, which Verilator's FST waveforms are compressed with.
+
+    Raises:
+        ToolError: the compiler does not find it.
+
+    """
+    compiler = find_compiler().path
+    look = [compiler, "-E", "-dM", "-x", "c++", "-include", "zlib.h", os.devnull]
+    found = subprocess.run(look, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise ToolError(
+            "no zlib for FST waveforms: run `apt-get install -y zlib1g-dev` (macOS has it), or write a .vcd file"
+        )
+    version = re.search(r'ZLIB_VERSION "(.*)"', found.stdout)
+    return Tool("zlib", Path("zlib.h"), version.group(1) if version else "unknown version")
+
+
 def verilator_environment() -> dict[str, str]:
     """The environment that Verilator and the make it wrote run in."""
     environment = dict(os.environ)
@@ -196,6 +216,7 @@ TOOLS: dict[str, Callable[[], Tool]] = {
     "verilator": find_verilator,
     "C++ compiler": find_compiler,
     "make": find_make,
+    "zlib": find_zlib,
     "icarus": find_icarus,
 }
 """How to look for each tool; what ``hwsim doctor`` goes through."""

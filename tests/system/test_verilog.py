@@ -28,9 +28,7 @@ def warnings(folder: Path, preset: str, *waivers: str) -> set[str]:
     """The rules that ``verilator --lint-only -Wall`` finds broken."""
     (folder / f"{TOP}.v").write_text(accelerator_verilog(load_arch(preset)))
     command = [str(find_verilator().path), "--lint-only", "-Wall", "-Wno-fatal", *waivers, f"{TOP}.v"]
-    run = subprocess.run(
-        command, cwd=folder, env=verilator_environment(), capture_output=True, text=True, check=False
-    )
+    run = subprocess.run(command, cwd=folder, env=verilator_environment(), capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[:2000]
     return set(re.findall(r"^%Warning-(\w+)", run.stderr, re.MULTILINE))
 

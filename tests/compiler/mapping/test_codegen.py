@@ -96,8 +96,14 @@ def features(i: Instruction, config: ArchConfig) -> set[str]:
         case Compute():
             marks = {"flatten": i.flatten, "depthwise": i.depthwise, "reuse": i.reuse_weights, "hold": i.hold}
             marks |= {"resident input": i.source == Space.OFM, "maximum": i.op == AccumulateOp.MAX}
-            marks |= {"second window": i.op == AccumulateOp.ADD, "dilated": i.kx > 1 and not i.depthwise and not i.reuse_weights}
-            marks |= {"strided depthwise": i.depthwise and i.kx_stride > 1, "all columns": i.filters == config.dense.cols}
+            marks |= {
+                "second window": i.op == AccumulateOp.ADD,
+                "dilated": i.kx > 1 and not i.depthwise and not i.reuse_weights,
+            }
+            marks |= {
+                "strided depthwise": i.depthwise and i.kx_stride > 1,
+                "all columns": i.filters == config.dense.cols,
+            }
         case Post():
             marks = {"residual from IFM": i.residual and i.skip_source == Space.IFM}
             marks |= {"residual from OFM": i.residual and i.skip_source == Space.OFM}
@@ -127,9 +133,9 @@ def test_tokens_never_come_near_the_most_that_can_be_counted():
         depth = config.control.queue_depth
         for giver in range(ENGINE_COUNT):
             for taker in range(ENGINE_COUNT):
-                waits = [k for k, i in enumerate(instructions) if i.ENGINE == taker and i.wait >> giver & 1]
-                gives = [k for k, i in enumerate(instructions) if i.ENGINE == giver and i.signal >> taker & 1]
-                own = [k for k, i in enumerate(instructions) if i.ENGINE == taker]
+                waits = [k for k, i in enumerate(instructions) if taker == i.ENGINE and i.wait >> giver & 1]
+                gives = [k for k, i in enumerate(instructions) if giver == i.ENGINE and i.signal >> taker & 1]
+                own = [k for k, i in enumerate(instructions) if taker == i.ENGINE]
                 for done, at in enumerate([*waits, len(instructions)]):
                     # The taker stands before its wait number `done`; dispatch is a full queue ahead of it.
                     behind = [k for k in own if k >= at][depth : depth + 1] or [len(instructions)]

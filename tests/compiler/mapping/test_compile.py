@@ -27,9 +27,7 @@ BIG = ArchConfig(
     dense=DenseConfig(rows=8, cols=8),
     memory=MemoryConfig(ifm_kib=4096, ofm_kib=4096, weight_kib=4096, param_kib=256, accumulators=8192),
 )
-SMALL = ArchConfig(
-    name="small", memory=MemoryConfig(ifm_kib=1, ofm_kib=1, weight_kib=1, param_kib=1, accumulators=16)
-)
+SMALL = ArchConfig(name="small", memory=MemoryConfig(ifm_kib=1, ofm_kib=1, weight_kib=1, param_kib=1, accumulators=16))
 WIDE = ArchConfig(
     name="wide",
     dense=DenseConfig(rows=64, cols=64),
@@ -64,7 +62,7 @@ def network(shape: Shape, op: IntegerOp) -> Graph:
 
 @dataclass(frozen=True, slots=True)
 class Extreme:
-    """A layer of unusual size, and the architectures that must take it."""
+    """A layer of unusual size, and the architectures that have room for it."""
 
     shape: Shape
     make: Callable[[], IntegerOp]
@@ -79,7 +77,7 @@ EXTREMES = {
     "a step longer than a stride": Extreme((3, 9, 30_000), lambda: conv((1, 1), 30_000, 2, strides=(1, 4)), ""),
     "long row": Extreme((1, 5000, 3), lambda: conv((1, 3), 3, 4), "big default small wide"),
     "long column": Extreme((5000, 1, 3), lambda: conv((3, 1), 3, 4), "big default small wide"),
-    "widest kernel": Extreme((1, 300, 2), lambda: conv((1, 255), 2, 3), "big default wide"),
+    "widest kernel": Extreme((1, 300, 2), lambda: conv((1, 255), 2, 3), "big default small wide"),
     "wider than the widest": Extreme((1, 300, 2), lambda: conv((1, 256), 2, 3), ""),
     "tall depthwise": Extreme((260, 8, 16), lambda: conv((255, 7), 16, 16, groups=16), "big default"),
     "depthwise of long steps": Extreme(
@@ -97,13 +95,11 @@ EXTREMES = {
 def test_extreme_sizes_are_mapped_or_refused_by_name(name, arch):
     extreme = EXTREMES[name]
     graph = network(extreme.shape, extreme.make())
-    try:
-        program = compile_graph(graph, ARCHS[arch])
-    except ModelError as error:
-        assert arch not in extreme.taken_by.split(), error
-        assert str(error).startswith("layer: ")
-        assert "\n" not in str(error)
+    if arch not in extreme.taken_by.split():
+        with pytest.raises(ModelError, match=r"^layer: [^\n]+$"):
+            compile_graph(graph, ARCHS[arch])
         return
+    program = compile_graph(graph, ARCHS[arch])
     x = np.random.default_rng(1).integers(-128, 128, extreme.shape).astype(np.int8)
     image = program.image.copy()
     program.place(image, "x", x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -58,7 +59,7 @@ def test_programs_lie_behind_the_window_and_end(seed):
         assert isinstance(segment.instructions[-1], End)
         assert not any(isinstance(i, End) for i in segment.instructions[:-1])
     ends = sorted((at.address, at.address + at.size) for at in program.tensors.values())
-    assert all(stop <= start for (_, stop), (start, _) in zip(ends, ends[1:], strict=False))
+    assert all(stop <= start for (_, stop), (start, _) in pairwise(ends))
     assert ends[-1][1] <= program.window_bytes
 
 
@@ -90,7 +91,9 @@ DAMAGE = {
     "a step of nothing": lambda path: rewritten(path, {"steps": [{}]}),
     "an image cut short": lambda path: rewritten(path, image=b"\0" * 4096),
     "instructions that are none": lambda path: rewritten(path, image=b"\0" * (1 << 20)),
-    "a tensor outside the window": lambda path: rewritten(path, {"tensors": {"x": {"address": 1 << 30, "shape": [1, 1, 1]}}}),
+    "a tensor outside the window": lambda path: rewritten(
+        path, {"tensors": {"x": {"address": 1 << 30, "shape": [1, 1, 1]}}}
+    ),
 }
 
 

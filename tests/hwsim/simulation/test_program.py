@@ -5,6 +5,7 @@ A stand-in takes the accelerator's place: it copies 32 bytes from `program` to t
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +128,12 @@ def test_nothing_is_left_behind(simulator, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     runs(simulator, job())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_bench_is_found_from_an_interactive_session(simulator, monkeypatch):
+    """There the first entry of ``sys.path`` is empty: the folder that Python was started in."""
+    root = Path(__file__).parents[3]
+    monkeypatch.chdir(root)
+    monkeypatch.setattr("sys.path", ["", *(p for p in sys.path if Path(p).resolve() != root)])
+    (run,) = runs(simulator, job())
+    assert run.done
