@@ -33,22 +33,25 @@ def _lstm_cell(_: Node, inputs: Arrays) -> list[NDArray]:
     """``c' = sigmoid(f) * c + sigmoid(i) * tanh(g)`` of ``x, h, c``."""
     x, h, cell = inputs
     assert x is not None, "it is never omitted"
-    gate_in, _, forget, new = _gates(x, h, 4)
+    write, _output, forget, new = _gates(x, h, 4)
     kept = 0 if cell is None else _sigmoid(forget) * cell
-    return [(kept + _sigmoid(gate_in) * np.tanh(new)).astype(x.dtype)]
+    return [(kept + _sigmoid(write) * np.tanh(new)).astype(x.dtype)]
 
 
 def _lstm_hidden(_: Node, inputs: Arrays) -> list[NDArray]:
     """``h' = sigmoid(o) * tanh(c')`` of ``x, h, c'``."""
     x, h, cell = inputs
-    assert x is not None and cell is not None, "they are never omitted"
+    assert x is not None, "it is never omitted"
+    assert cell is not None, "it is never omitted"
     return [(_sigmoid(_gates(x, h, 4)[1]) * np.tanh(cell)).astype(x.dtype)]
 
 
 def _gru_reset(_: Node, inputs: Arrays) -> list[NDArray]:
     """``sigmoid(r) * state`` of ``x, h, state``, where ``h`` has the gates ``z, r`` alone."""
     x, h, state = inputs
-    assert x is not None and h is not None and state is not None, "without a state there is nothing to reset"
+    assert x is not None, "it is never omitted"
+    assert h is not None, "without a state there is nothing to reset"
+    assert state is not None, "without a state there is nothing to reset"
     size = x.shape[1] // 3
     return [(_sigmoid((x[:, : 2 * size] + h)[:, size:]) * state).astype(x.dtype)]
 

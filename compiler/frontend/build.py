@@ -11,10 +11,10 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.frontend.attributes import attribute_value
 from compiler.frontend.fills import expand_fills
+from compiler.frontend.limits import MAX_ELEMENTS, MAX_WEIGHTS, element_count
 from compiler.frontend.operands import check_operands
 from compiler.frontend.qlinear import expand_qlinear
 from compiler.frontend.qonnx import QONNX_DOMAINS, add_qonnx, stand_in
-from compiler.frontend.limits import MAX_ELEMENTS, MAX_WEIGHTS, element_count
 from compiler.frontend.read import name_of, opset_of, read_model
 from compiler.frontend.shapes import infer_shapes
 from compiler.frontend.weights import to_array

@@ -139,9 +139,10 @@ def _sums(
 def _signs(
     node: Node, kernel: NDArray[np.int16], bias: Value | None, unit: NDArray[np.float32], factor: int, out: QuantParams
 ) -> _Sums | None:
-    """+1 where ``unit * acc + bias >= 0``, else -1, exactly: of an even multiple of ``acc`` plus an odd number, the sign.
+    """+1 where ``unit * acc + bias >= 0``, else -1, exactly.
 
-    That is never zero, and ``factor * acc + 2 * floor(factor / 2 * bias / unit) + 1 > 0`` just where the above holds.
+    By the sign of an even multiple of ``acc`` plus an odd number, which is
+    never zero: ``factor * acc + 2 * floor(factor / 2 * bias / unit) + 1 > 0`` just where the above holds.
     """
     real = np.zeros(1) if bias is None else bias.value if isinstance(bias, Constant) else None
     if real is None or factor < 2 or out.zero_point or np.float32(out.scale) != np.float32(node.bipolar() or 0):

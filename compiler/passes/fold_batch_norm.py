@@ -56,7 +56,6 @@ class FoldBatchNorm:
         )
         return replace(layer, inputs=(layer.input(0), *names))
 
-
     def _fold_integers(self, graph: Graph, layer: Node, affine: Affine, bias: NDArray | None) -> Node | None:
         """Into ``scale * values``: that is ``|factor| * scale`` and ``sign(factor) * values``."""
         source = graph.producer(layer.input(1))

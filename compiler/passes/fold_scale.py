@@ -12,7 +12,8 @@ __all__ = ["FoldScale"]
 class FoldScale:
     """``matmul(a, b) * s`` and ``matmul(a, b) / s`` become one ``MatMul`` with the attribute ``alpha``.
 
-    Requantisation takes it for free. Left alone unless ``s`` is one constant number, and nothing else reads the product.
+    Requantisation takes it for free. Left alone unless ``s`` is one positive constant and nothing else reads the
+    product.
     """
 
     name = "fold-scale"

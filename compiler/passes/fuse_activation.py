@@ -28,7 +28,8 @@ def bounds(graph: Graph, node: Node) -> tuple[float, float] | None:
 class FuseActivation:
     """``relu(conv(x))`` becomes ``conv(x)`` with a ``clip``; so with FullyConnected, Add and pools, and with Clip.
 
-    ``Bipolar`` of a Conv or FullyConnected becomes its attribute ``bipolar``. The accelerator clamps for free. Left alone where something else reads the value before the clamp, or where a
+    ``Bipolar`` of a Conv or FullyConnected becomes its attribute ``bipolar``. The accelerator clamps for free.
+    Left alone where something else reads the value before the clamp, or where a
     bound is not a constant.
     """
 

@@ -31,6 +31,7 @@ class TransposeWeights:
             axis = axes.index(source.integer("axis", 1) % values.ndim) if values.ndim > 1 else 0
             name = graph.add_constant(f"{source.input(0)}/transposed", values.transpose(axes))
             inputs, attributes = (name, *source.inputs[1:]), {**source.attributes, "axis": axis}
-            graph.replace(node.name, replace(source, name=node.name, inputs=inputs, outputs=node.outputs, attributes=attributes))
+            turned = replace(source, name=node.name, inputs=inputs, outputs=node.outputs, attributes=attributes)
+            graph.replace(node.name, turned)
             changed = True
         return changed

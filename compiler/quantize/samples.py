@@ -25,7 +25,8 @@ RANDOM_NOTE = (
 
 
 NOMINAL_NOTE = (
-    "not calibrated, every activation is taken to lie within -1..1: cycles and bytes moved are exact, values mean nothing"
+    "not calibrated, every activation is taken to lie within -1..1: cycles and bytes moved are exact, "
+    "values mean nothing"
 )
 
 

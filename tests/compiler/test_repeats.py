@@ -12,9 +12,7 @@ PER_FILTER = np.broadcast_to(np.arange(64, dtype=np.float32).reshape(64, 1, 1, 1
 PLAIN = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
 
-@pytest.mark.parametrize(
-    ("array", "shape"), [(FILLED, (1, 1, 1, 1)), (PER_FILTER, (64, 1, 1, 1)), (PLAIN, (2, 3, 4))]
-)
+@pytest.mark.parametrize(("array", "shape"), [(FILLED, (1, 1, 1, 1)), (PER_FILTER, (64, 1, 1, 1)), (PLAIN, (2, 3, 4))])
 def test_only_what_differs_is_left(array: np.ndarray, shape: tuple[int, ...]):
     assert distinct(array).shape == shape
     np.testing.assert_array_equal(np.broadcast_to(distinct(array), array.shape), array)

@@ -1,4 +1,4 @@
-"""Instruction streams that are likely wrong: noise, instructions of odd fields, and right programs that were damaged."""
+"""Instruction streams that are likely wrong: noise, odd fields, and right programs that were damaged."""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ X = {"x": (1, 6)}
 
 
 def quant(inputs: str, output: str, **attributes: object):
-    return op("Quant", inputs, output, domain=DOMAIN, **{"signed": 1, "narrow": 0, "rounding_mode": "ROUND", **attributes})
+    return op(
+        "Quant", inputs, output, domain=DOMAIN, **{"signed": 1, "narrow": 0, "rounding_mode": "ROUND", **attributes}
+    )
 
 
 def bipolar(inputs: str, output: str):
@@ -57,7 +59,8 @@ def layer(bits: int, folder: Path) -> tuple[Graph, Graph]:
     """A layer of ``bits`` with a batch norm of both signs and biases between its sums: before and after lowering."""
     constants = {
         "s": 1.0, "z": 0.0, "b": float(bits), "w": RNG.integers(-1, 2, (6, 40)).astype(np.float32),
-        "gamma": np.where(np.arange(40) % 3, 1, -1) * (np.abs(rand(40)) + 0.5), "beta": rand(40, seed=1),
+        "gamma": np.where(np.arange(40) % 3, 1, -1).astype(np.float32) * (np.abs(rand(40)) + 0.5),
+        "beta": rand(40, seed=1),
         "mean": rand(40, seed=2) * 2, "var": np.abs(rand(40, seed=3)) + 0.2,
     }  # fmt: skip
     quantise = bipolar if bits == 1 else lambda inputs, output: quant(f"{inputs} z b", output, narrow=1)
@@ -99,7 +102,10 @@ WEIGHTS = {"w": rand(6, 5), "s": 0.5, "z": 0.0, "b": 4.0, "wide": 9.0, "half": 0
         (quant("w rows z b", "y"), r"its scales \[6, 5\] do not run along one axis of \[6, 5\]$"),
         (quant("x x z b", "y"), r"node 'y' \(Quant\): its scale is not constant$"),
         (quant("x s", "y"), r"node 'y' \(Quant\): it lacks inputs or outputs$"),
-        (op("Trunc", "x s z b b", "y", domain=DOMAIN), r"\(Trunc\): this operator of QONNX is not supported; Quant and"),
+        (
+            op("Trunc", "x s z b b", "y", domain=DOMAIN),
+            r"\(Trunc\): this operator of QONNX is not supported; Quant and",
+        ),
     ],
 )
 def test_what_int8_cannot_express_is_refused(node: object, message: str, tmp_path: Path):
