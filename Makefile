@@ -44,14 +44,14 @@ lint: $(READY) ## style, types, import direction
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
-	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(READY) ## rewrite what the formatter and the safe fixes can
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## speed and utilisation, with the figures that README quotes
-	@$(BIN)/python -m benchmarks
+bench: $(READY) ## speed and utilisation; writes docs/validation.md
+	@$(BIN)/python -m hwsim.bench
 
 docs: $(DOCS_READY) ## build the handbook into site/
 	@$(BIN)/mkdocs build --strict
@@ -60,4 +60,4 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(PYTHON) tools/lock.py
 
 clean: ## remove the environment and everything built
-	@rm -rf $(VENV) site dist benchmarks/results .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) site dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

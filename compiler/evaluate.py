@@ -14,6 +14,7 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.ir import Graph, Node
 from compiler.kernels import conv2d, max_pool, sum_pool
+from compiler.recurrent import STEPS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def run_node(node: Node, inputs: Arrays, opset: int) -> list[NDArray]:
 
     """
     low, high = node.clip()
-    plain = replace(node, attributes={k: v for k, v in node.attributes.items() if k != "clip"})
+    plain = replace(node, attributes={k: v for k, v in node.attributes.items() if k not in ("clip", "bipolar")})
     native = _NATIVE.get(node.op_type) if node.domain in ("", "hwsim") else None
     try:
         outputs = None if native is None else native(plain, inputs)
@@ -66,7 +67,8 @@ def run_node(node: Node, inputs: Arrays, opset: int) -> list[NDArray]:
         raise ModelError(f"node {node.name!r} ({node.op_type}) cannot be evaluated: {error}") from error
     if low > -np.inf or high < np.inf:
         outputs = [np.clip(outputs[0], np.float32(low), np.float32(high)), *outputs[1:]]
-    return outputs
+    scale = node.bipolar()
+    return outputs if scale is None else [np.where(outputs[0] >= 0, np.float32(scale), np.float32(-scale))]
 
 
 def _image(x: NDArray) -> NDArray:
@@ -117,6 +119,37 @@ def _fully_connected(node: Node, inputs: Arrays) -> list[NDArray] | None:
         return None
     y = x @ (weights.T if node.integer("transB", 0) else weights)
     return [y + bias[0] if bias and bias[0] is not None else y]
+
+
+def _matmul(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    a, b = inputs
+    return None if a is None or b is None else [(a @ b * np.asarray(node.real("alpha", 1.0), a.dtype)).astype(a.dtype)]
+
+
+def _transpose(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    (x,) = inputs
+    return None if x is None else [x.transpose(node.integers("perm", tuple(reversed(range(x.ndim)))))]
+
+
+def _identity(_: Node, inputs: Arrays) -> list[NDArray] | None:
+    return None if inputs[0] is None else [inputs[0]]
+
+
+def _clip(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    # as an attribute before opset 11, as an input since: whichever is there
+    x, *bounds = inputs
+    if x is None:
+        return None
+    for key, choose, bound in zip(("min", "max"), (np.maximum, np.minimum), (*bounds, None, None), strict=False):
+        limit = node.attributes.get(key) if bound is None else bound
+        x = x if limit is None else choose(x, np.asarray(limit, x.dtype))
+    return [x]
+
+
+def _bipolar(node: Node, inputs: Arrays) -> list[NDArray] | None:
+    (x,) = inputs
+    scale = np.float32(node.real("scale", 1.0))
+    return None if x is None else [np.where(x >= 0, scale, -scale)]
 
 
 def _pool(node: Node, inputs: Arrays) -> list[NDArray] | None:
@@ -180,11 +213,17 @@ def _dequantize(node: Node, inputs: Arrays) -> list[NDArray] | None:
 _NATIVE: dict[str, Callable[[Node, Arrays], list[NDArray] | None]] = {
     "Conv": _conv,
     "FullyConnected": _fully_connected,
+    "MatMul": _matmul,
+    "Transpose": _transpose,
+    "Identity": _identity,
+    "Bipolar": _bipolar,
+    "Clip": _clip,
     "MaxPool": _pool,
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
     "QuantizeLinear": _quantize,
     "DequantizeLinear": _dequantize,
+    **STEPS,
 }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.errors import ModelError
-from compiler.ir import Add, Concat, Conv, Graph, Host, IntegerOp, Pool, PoolKind, outputs_of
+from compiler.ir import Add, Concat, Conv, Graph, Host, IntegerOp, MatMul, Permute, Pool, PoolKind, outputs_of
 from compiler.kernels import conv2d, max_pool, sum_pool
 from compiler.numerics import apply_residual, requantize_as
 
@@ -71,6 +71,10 @@ def execute(graph: Graph, operator: IntegerOp, values: Mapping[str, NDArray]) ->
         return apply_residual(values[operator.inputs[0]], values[operator.residual.tensor], operator.residual)
     if isinstance(operator, Concat):
         return np.concatenate([values[name] for name in operator.inputs], axis=2)
+    if isinstance(operator, Permute):
+        return values[operator.inputs[0]][:, :, list(operator.channels)]
+    if isinstance(operator, MatMul):
+        return requantize_as(_product(operator, *(values[name] for name in operator.inputs)), operator.requantize)
     if isinstance(operator, Host):
         return _host(graph, operator, values)
     raise ModelError(f"{operator.name}: {type(operator).__name__} has no meaning here; lower the graph first")
@@ -96,6 +100,13 @@ def accumulate(operator: Conv | Pool, x: NDArray[np.int8]) -> NDArray[np.int64]:
     else:
         total = sum_pool(centred, operator.kernel, operator.strides, operator.pads)
     return total.astype(np.int64)
+
+
+def _product(operator: MatMul, x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int64]:
+    """The int32 accumulators ``[1, m, groups * n]``."""
+    left = x[0].reshape(x.shape[1], operator.groups, -1).transpose(1, 0, 2).astype(np.float64)
+    right = w[0].reshape(w.shape[1], operator.groups, -1).transpose(1, 0, 2).astype(np.float64)
+    return (left @ right).astype(np.int64).transpose(1, 0, 2).reshape(1, x.shape[1], w.shape[2])
 
 
 def _host(graph: Graph, operator: Host, values: Mapping[str, NDArray]) -> NDArray:

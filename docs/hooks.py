@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs.structure.files import File
 
-from hwsim.handbook import PAGES, example
+from hwsim.handbook.example import example
+from hwsim.handbook.pages import PAGES
 
 if TYPE_CHECKING:
     from mkdocs.structure.files import Files

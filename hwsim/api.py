@@ -8,7 +8,7 @@ import numpy as np
 
 from compiler.interpreter import interpret
 from compiler.ir.integer import Host
-from compiler.mapping.compile import compile_graph, compile_plans, layer_info
+from compiler.mapping.compile import compile_graph, compile_plans, host_step, layer_info
 from compiler.mapping.mapper import CYCLES, Objective
 from compiler.mapping.planner import plan_graph
 from hwsim.analytic import AnalyticCycles, analytic_cycles
@@ -18,11 +18,10 @@ from hwsim.cycles import ProgramCycles, program_cycles
 from hwsim.energy.model import EnergyModel
 from hwsim.energy.options import with_technology
 from hwsim.errors import InputError
-from hwsim.execute import Work, execute
 from hwsim.files import write_json
 from hwsim.network import Network, load_network
 from hwsim.progress import SILENT
-from hwsim.results import Estimate, LayerEstimate, Simulation
+from hwsim.results import Estimate, HostStepEstimate, LayerEstimate, Simulation
 from rtl.config import ArchConfig, load_arch
 from rtl.counters import COUNTERS
 
@@ -159,7 +158,16 @@ def estimate_layers(
                 bandwidth=traffic,
             )
         )
-    hosts = tuple(f"{op.name} ({op.op_type})" for op in network.graph.operators() if isinstance(op, Host))
+    hosts = tuple(
+        HostStepEstimate(
+            name=step.operator,
+            op=step.op_type,
+            reason=step.reason,
+            read_bytes=step.read_bytes,
+            write_bytes=step.write_bytes,
+        )
+        for step in (host_step(network.graph, op) for op in network.graph.operators() if isinstance(op, Host))
+    )
     return Estimate(
         model=network.name,
         arch=config.name,
@@ -168,7 +176,9 @@ def estimate_layers(
         fidelity=fidelity,
         cycles=cycles.cycles,
         layers=tuple(layers),
-        host_operators=hosts,
+        host_operators=tuple(f"{host.name} ({host.op})" for host in hosts),
+        host_steps=hosts,
+        notes=network.graph.notes,
         technology=model.technology,
         area_mm2=model.area_mm2(),
         dram_bytes_per_cycle=config.bus.data_bytes / config.dram.beat_interval,
@@ -189,14 +199,13 @@ def simulate(
     objective: Goal = "cycles",
     reporter: Reporter = SILENT,
 ) -> Simulation:
-    """Run ``model`` on the RTL of ``arch``; hold its bytes against the reference interpreter, its cycles against the model.
+    """Run ``model`` on the RTL of ``arch``: its bytes against the reference interpreter, its cycles against the model.
 
     The network runs twice: as it would, for the cycles, and once more with every layer's result (or those of
     ``layers``) stored to DRAM, to compare their bytes one by one. Each run is held to the model's cycles of its own.
 
-    Args:
-        inputs: the model's input (or inputs, by name); random by ``seed`` without it.
-        layers: names, numbers or ranges (``2-5``) of the layers whose bytes are compared; all without it.
+    ``inputs`` is the model's input (or inputs, by name), random by ``seed`` without it. ``layers`` are names, numbers
+    or ranges (``2-5``) of the layers whose bytes are compared, all without it.
 
     Raises:
         ConfigError, ModelError, WorkloadError, InputError: one line that names the culprit.
@@ -229,6 +238,9 @@ def simulate_network(
     reporter: Reporter = SILENT,
 ) -> Simulation:
     """As :func:`simulate`, of a network that is loaded, on inputs by tensor."""
+    # Late: it brings cocotb along, a third of a second that an estimate has no use for.
+    from hwsim.execute import Work, execute
+
     reporter.stage("mapping")
     graph = network.graph
     goal = mapper_objective(objective, config)
@@ -286,7 +298,7 @@ def _chosen(program: Program, layers: Sequence[str] | None) -> list[int]:
         first, _, last = item.partition("-")
         if item in names:
             chosen.add(names.index(item))
-        elif first.isdecimal() and (not last or last.isdecimal()) and int(last or first) < len(names):
+        elif first.isdecimal() and (not last or last.isdecimal()) and int(first) <= int(last or first) < len(names):
             chosen |= set(range(int(first), int(last or first) + 1))
         else:
             raise InputError(f"--layers: no layer {item!r}; this network has 0-{len(names) - 1}, such as {names[0]!r}")
@@ -298,12 +310,16 @@ def _config(arch: str | Path | ArchConfig) -> ArchConfig:
 
 
 def random_inputs(graph: Graph, seed: int) -> dict[str, NDArray]:
-    """Random int8 values for every input of a graph, by port."""
+    """Random values for every input of a graph, by port, in the model's own layout; every int8 that it can become."""
     rng = np.random.default_rng(seed)
-    return {
-        port.name: rng.integers(-128, 128, graph.tensor(port.tensor).shape).astype(np.int8)
-        for port in graph.input_ports
-    }
+    arrays = {}
+    for port in graph.input_ports:
+        tensor = graph.tensor(port.tensor)
+        if tensor.quant is None:
+            arrays[port.name] = rng.standard_normal(port.shape).astype(port.dtype)
+        else:
+            arrays[port.name] = port.release(rng.integers(-128, 128, tensor.shape).astype(np.int8), tensor)
+    return arrays
 
 
 def _admit(graph: Graph, inputs: NDArray | Mapping[str, NDArray]) -> dict[str, NDArray]:

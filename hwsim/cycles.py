@@ -16,7 +16,6 @@ from rtl.isa import ENGINE_COUNT
 from rtl.timing import Events, program_schedule
 
 if TYPE_CHECKING:
-
     from numpy.typing import NDArray
 
     from compiler.program.program import Program, Segment

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "examine", "healthy"]
 
-OPTIONAL = frozenset({"icarus"})
-"""A second simulator, to hold the first against."""
+OPTIONAL = frozenset({"icarus", "zlib"})
+"""A second simulator, to hold the first against, and what Verilator's compressed waveforms need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.interpreter import execute as run_operator
+from compiler.ir.integer import IntegerOp
 from compiler.program.program import HostStep, Segment
 from hwsim.errors import SimulationError
 from hwsim.progress import SILENT
@@ -78,7 +79,7 @@ def execute(
     """
     values = [dict(work.inputs) for work in works]
     runs: list[list[RtlRun]] = [[] for _ in works]
-    operators = {op.name: op for op in graph.operators()}
+    operators = {op.name: op for op in graph.select(IntegerOp)}
     for step in range(len(works[0].program.steps)):
         current = [work.program.steps[step] for work in works]
         if isinstance(current[0], HostStep):

@@ -24,6 +24,7 @@ def check_output(path: Path) -> None:
 
     Raises:
         InputError: its folder does not exist or cannot be written, or it is a folder itself.
+
     """
     folder = path.parent
     if not folder.is_dir():
@@ -39,6 +40,7 @@ def write_text(path: Path, text: str) -> None:
 
     Raises:
         InputError: it cannot be written.
+
     """
     with _written(path):
         check_output(path)
@@ -60,6 +62,7 @@ def write_json(path: Path, tree: Any) -> None:
 
     Raises:
         InputError: it cannot be written.
+
     """
     write_text(path, json.dumps(tree, indent=2) + "\n")
 
@@ -69,6 +72,7 @@ def load_array(path: Path) -> np.ndarray:
 
     Raises:
         InputError: it cannot be read, or is not such a file.
+
     """
     import numpy as np
 

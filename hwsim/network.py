@@ -27,10 +27,11 @@ class Network:
     workload: Workload
 
 
-def load_network(model: str, calibration: NDArray | Literal["random"] | None = None) -> Network:
+def load_network(model: str, calibration: NDArray | Literal["random", "nominal"] | None = None) -> Network:
     """The network called ``model``.
 
-    A float model is quantised with ``calibration``, or with the data that its workload brings.
+    A float model is quantised with ``calibration``, or with the data that its workload brings; one with synthetic
+    weights without any (``"nominal"``), as its graph's ``notes`` say.
 
     Raises:
         ModelError: the file is malformed, or float without calibration.
@@ -41,5 +42,5 @@ def load_network(model: str, calibration: NDArray | Literal["random"] | None = N
     with tempfile.TemporaryDirectory(prefix="hwsim-") as folder:
         path = workload.file(Path(folder))
         if calibration is None and workload.calibration is not None:
-            calibration = workload.calibration()
+            calibration = "nominal" if workload.synthetic else workload.calibration()
         return Network(workload.name, load(path, calibration=calibration), workload)

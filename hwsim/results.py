@@ -17,6 +17,7 @@ __all__ = [
     "Bound",
     "EnergyPj",
     "Estimate",
+    "HostStepEstimate",
     "LayerEstimate",
     "LayerRun",
     "Simulation",
@@ -98,7 +99,7 @@ class LayerEstimate:
     dram_read_bytes: int
     dram_write_bytes: int
     utilization: float
-    """MACs per cycle, over those that the array could make; 0..1."""
+    """MACs per cycle, over those that the array could make. Can pass 1 where layers overlap: see ``cycles``."""
     bound: str
     counters: dict[str, int] = field(default_factory=dict)
     """Every event of :data:`rtl.counters.COUNTERS`, by name."""
@@ -110,6 +111,19 @@ class LayerEstimate:
     def to_json(self) -> Json:
         """Keys as the fields."""
         return {**asdict(self), "energy_pj": self.energy_pj.to_json() if self.energy_pj else None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStepEstimate:
+    """An operator that the host runs, and what it moves. Its time is not estimated."""
+
+    name: str
+    op: str
+    reason: str
+    """Why the accelerator does not."""
+    read_bytes: int
+    """Of tensors (int8 as bytes, floats as four) and of its own constants."""
+    write_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +141,10 @@ class Estimate:
     layers: tuple[LayerEstimate, ...]
     host_operators: tuple[str, ...] = ()
     """Operators that the accelerator lacks; they run on the host and cost no cycles here."""
+    host_steps: tuple[HostStepEstimate, ...] = ()
+    """The same operators with their traffic, which is not in the layers' DRAM bytes."""
+    notes: tuple[str, ...] = ()
+    """What the user should know about how the network was made, such as made-up scales."""
     technology: Technology | None = None
     """Of the layers' energies; None without any."""
     area_mm2: AreaMm2 | None = None
@@ -192,6 +210,8 @@ class Estimate:
             "fidelity": self.fidelity,
             "totals": self.totals(),
             "host_operators": list(self.host_operators),
+            "host_steps": [asdict(step) for step in self.host_steps],
+            "notes": list(self.notes),
             "technology": asdict(self.technology) if self.technology else None,
             "area_mm2": self.area_mm2.to_json() if self.area_mm2 else None,
             "layers": [layer.to_json() for layer in self.layers],

@@ -107,7 +107,7 @@ class ControlConfig(_Part):
     """Instructions waiting per engine."""
     fetch_depth: Annotated[int, Field(ge=4, le=256)] = 16
     """Instructions prefetched."""
-    max_layers: Annotated[int, Field(ge=1, le=1024)] = 128
+    max_layers: Annotated[int, Field(ge=1, le=1024)] = 512
     """Layers that the event counters tell apart."""
 
 

@@ -1,7 +1,7 @@
 """The instruction set: every field's place and width, once.
 
 An instruction is 256 bits. Each format is a frozen dataclass whose annotations give the widths; the encoder, the
-decoder, the gateware (:mod:`rtl.isa_layout`), the C header and the handbook are all derived from it.
+decoder, the gateware (:mod:`rtl.isa_layout`) and the handbook are all derived from it.
 
 Four engines run instructions, each its own in program order: load, compute, post-processing and store. They
 synchronise by tokens: an instruction with a bit set in ``wait`` takes a token from that engine before it starts, and

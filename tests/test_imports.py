@@ -23,8 +23,9 @@ def test_the_check_can_fail(tmp_path):
     upside_down = tmp_path / "upside_down.toml"
     upside_down.write_text(
         '[tool.importlinter]\nroot_packages = ["rtl", "compiler", "hwsim"]\n'
-        '[[tool.importlinter.contracts]]\nname = "upside down"\ntype = "layers"\nlayers = ["rtl", "compiler", "hwsim"]\n'
+        '[[tool.importlinter.contracts]]\nname = "upside down"\ntype = "layers"\n'
+        'layers = ["rtl", "compiler", "hwsim"]\n'
     )
     done = lint("--config", str(upside_down))
     assert done.returncode == 1
-    assert "hwsim is not allowed to import compiler" in done.stdout.replace("rtl is", "")
+    assert "hwsim is not allowed to import compiler" in done.stdout

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADER = "# Exact versions of every dependency, `dev` extra included. Written by `make lock`; installed by `make setup`.\n"
+HEADER = "# Exact versions of all dependencies, those of `dev` included. By `make lock`, for `make setup`.\n"
 
 
 def resolve() -> list[str]:

@@ -136,8 +136,8 @@ class _Run:
         last_stored = np.where(first, _NEVER, self.last_store[before])
         last_store = last_stored.copy()
         ends_of_stores = last_stored - latency
-        # Who the layer before still needs its scratchpads for: nobody, its last COMPUTE, its last POST.
-        until = np.array([np.full(len(first), float(_NEVER)), c_free + config.dense.rows + 3, last_post])
+        # Who the layer before still needs its scratchpads for: nobody, its last COMPUTE, POST, STORE.
+        until = np.array([np.full(len(first), float(_NEVER)), c_free + config.dense.rows + 3, last_post, last_stored])
         p_ready = np.maximum(p_ready, last_post + 2) + table.margin + 5
         # The stores of a layer come at even intervals.
         between = np.maximum(self.ends[before], 0) / table.turns[before]

@@ -111,7 +111,7 @@ def _compute(plans: Sequence[Plan], config: ArchConfig, counters: NDArray[np.int
 def _compute_rows(plan: Plan, config: ArchConfig) -> Iterable[tuple[int, ...]]:
     """The COMPUTEs of a plan: how many, and the fields that decide their events."""
     job = plan.job
-    sizes = Counter((p.height, p.width, job.hold and p.y == 0) for p in plan_patches(plan))
+    sizes = Counter((p.height, p.width, job.hold and (p.y, p.x) == (0, 0)) for p in plan_patches(plan))
     kinds = Counter(
         (tile.filters, tuple((w.run, w.kx, w.ky, w.step_x, w.step_y) for w in tile.windows)) for tile in job.tiles
     )

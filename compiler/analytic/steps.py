@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.analytic.traffic import Row, input_rows, skip_rows, store_row, touched
+from compiler.analytic.traffic import Row, input_rows, skip_rows, store_row, touched, weight_row
 from compiler.mapping.plan import Plan, aligned, flattens, held_bytes, input_areas, param_chunks, plan_patches
 from rtl.dense.timing import GATHER_LATENCY
 
@@ -38,7 +38,7 @@ FIELDS = (
 """What a step is made of. Beats and bursts of the input tile, weights, parameters, residual and output; ``_after`` is
 the step that has to be over before (1 is the first of the layer, 0 none); ``_fresh``: it waits for the
 last STORE but so many, less 1, of the layer before (0: none). ``_over``: it lies over what the layer
-before needs until its last COMPUTE (1) or POST (2). The queue of
+before needs until its last COMPUTE (1), POST (2) or STORE (3). The queue of
 STORE has room for what is behind the step once the STOREs of step ``gate`` are under way, ``gate_part`` thousandths of
 them; -n is the last but n - 1 of the layer before."""
 
@@ -95,7 +95,7 @@ class _Walk:
         self.leaps: list[Leap] = []
         self.transfers: list[tuple[int, int, Row]] = []
         patches = list(plan_patches(plan))
-        self.across = 1 if self.job.hold else -(-self.job.out_shape[1] // plan.tile.width)
+        self.across = -(-(self.job.in_shape if self.job.hold else self.job.out_shape)[1] // plan.tile.width)
         self.patches = patches
         self.down = len(patches) // self.across
         self.inputs = input_rows(plan, config)
@@ -246,7 +246,7 @@ class _Walk:
                 if t == 0 and w == 0:
                     self._load_input(step, g, number)
                 window = tile.windows[w]
-                self._load_weights(step, window.size, first=number == 0)
+                self._load_weights(step, window, first=number == 0)
                 self._stream(step, patch, window, self._pitch(number))
                 if w == len(tile.windows) - 1:
                     alone = len(group) == 1 and number > 0
@@ -272,7 +272,7 @@ class _Walk:
                 if t == 0:
                     self._load_input(step, 0, number)
                 window = job.tiles[t].windows[0]
-                self._load_weights(step, window.size, first=number == 0)
+                self._load_weights(step, window, first=number == 0)
                 self._stream(step, self.patches[number], window, 0)
             self.input_ends.append(len(self.rows))
         step = len(self.rows)
@@ -313,11 +313,13 @@ class _Walk:
         if ordinal >= self.input_room and not self.plan.hold_input:
             self._set(step, "in_after", self.input_ends[ordinal - self.input_room])
 
-    def _load_weights(self, step: int, size: int, *, first: bool) -> None:
+    def _load_weights(self, step: int, window: Window, *, first: bool) -> None:
         if self.plan.hold_weights and not first:
             return
-        self._move(step, "w_beats", Row(1, 0, 0, 1, size))
-        self._over(step, "w", size, 1)
+        self._move(step, "w_beats", weight_row(self.plan, window))
+        self._over(step, "w", window.size, 1)
+        if self.before is not None and self.job.weights_from == self.before.job.target:
+            self._set(step, "w_over", 3)
         ordinal = len(self.weight_ends)
         if ordinal >= self.weight_room:
             self._set(step, "w_after", self.weight_ends[ordinal - self.weight_room])

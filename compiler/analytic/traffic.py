@@ -16,6 +16,7 @@ from compiler.mapping.plan import Area, Plan, input_areas, param_chunks, plan_pa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from compiler.mapping.job import Window
     from rtl.config import ArchConfig
 
 __all__ = ["Row", "fill_bytes", "input_rows", "load_rows", "store_row", "store_rows", "touched"]
@@ -109,16 +110,25 @@ def load_rows(plan: Plan, config: ArchConfig) -> dict[str, list[Row]]:
     patches = sum(1 for _ in plan_patches(plan))
     times = 1 if plan.hold_input else len(groups)
     ifm = [row for row, _ in input_rows(plan, config) if row is not None] + skip_rows(plan)
-    sizes = Counter(window.size for tile in job.tiles for window in tile.windows)
+    weights = Counter(weight_row(plan, window) for tile in job.tiles for window in tile.windows)
     again = 1 if plan.hold_weights else patches
     return {
         "ifm": [row._replace(count=times) for row in ifm],
-        "weight": [Row(count * again, 0, 0, 1, size) for size, count in sizes.items()],
+        "weight": [row._replace(count=count * again) for row, count in weights.items()],
         "param": [
             Row(times, 0, 0, 1, sum(job.tiles[n].param_bytes for n in chunk))
             for chunk, times in zip(param_chunks(plan), chunk_loads(plan, patches), strict=True)
         ],
     }
+
+
+def weight_row(plan: Plan, window: Window) -> Row:
+    """The load of a window's weights."""
+    if plan.job.weights_from is None:
+        return Row(1, 0, 0, 1, window.size)
+    columns = plan.weight_columns
+    offset = window.weights_at[0] * columns + window.weights_at[1]
+    return Row.of(1, offset, columns, window.rows, window.filters, window.filters)
 
 
 def chunk_loads(plan: Plan, patches: int) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.frontend.attributes import attribute_value
 from compiler.frontend.fills import expand_fills
-from compiler.frontend.limits import MAX_WEIGHTS, element_count
+from compiler.frontend.limits import MAX_ELEMENTS, MAX_WEIGHTS, element_count
 from compiler.frontend.operands import check_operands
 from compiler.frontend.qlinear import expand_qlinear
 from compiler.frontend.qonnx import QONNX_DOMAINS, add_qonnx, stand_in
@@ -77,7 +77,9 @@ def _build(path: Path) -> Graph:
 
 def _check_weights(graph: onnx.GraphProto) -> None:
     """Refuse what the accelerator could not address, before reading gigabytes of it from external files."""
-    total = sum(max(element_count(tuple(tensor.dims)), 0) for tensor in graph.initializer)
+    sizes = [element_count(tuple(tensor.dims)) for tensor in graph.initializer]
+    # one that is too large, or of negative size, is refused by its name
+    total = sum(size for size in sizes if 0 <= size <= MAX_ELEMENTS)
     if total > MAX_WEIGHTS:
         raise ModelError(f"its initializers have {total} elements together; at most {MAX_WEIGHTS} are accepted")
 

@@ -47,7 +47,7 @@ def _filled(path: Path, node: onnx.NodeProto, size: NDArray) -> NDArray:
     where = f"node {name_of(node)!r} (ConstantOfShape)"
     shape = tuple(int(n) for n in size.reshape(-1)) if size.dtype.kind in "iu" else (-1,)
     if not 0 <= element_count(shape) <= MAX_ELEMENTS:
-        raise ModelError(f"{where}: cannot make the shape {size.tolist()}; at most {MAX_ELEMENTS} elements are accepted")
+        raise ModelError(f"{where}: makes the shape {list(shape)}; 0 to {MAX_ELEMENTS} elements are accepted")
     value = next((to_array(path, a.t, f"the value of {where}") for a in node.attribute if a.name == "value"), None)
     if value is not None and value.size != 1:
         raise ModelError(f"{where}: its value has {value.size} elements, not one")

@@ -16,24 +16,31 @@ from compiler.passes.explicit_padding import ExplicitPadding
 from compiler.passes.fold_batch_norm import FoldBatchNorm
 from compiler.passes.fold_constants import FoldConstants
 from compiler.passes.fold_normalisation import FoldNormalisation
+from compiler.passes.fold_scale import FoldScale
 from compiler.passes.fully_connected import FormFullyConnected
 from compiler.passes.fuse_activation import FuseActivation
 from compiler.passes.fuse_pad import FusePad
 from compiler.passes.fuse_residual import FuseResidual
 from compiler.passes.identities import RemoveIdentities
 from compiler.passes.spatial_mean import FormGlobalAverage
+from compiler.passes.transpose_weights import TransposeWeights
+from compiler.passes.unroll_recurrent import UnrollRecurrent
 from compiler.quantize import observe, quantize_graph
-from compiler.quantize.samples import RANDOM_NOTE, Calibration, calibration_samples
+from compiler.quantize.calibrate import nominal
+from compiler.quantize.samples import NOMINAL_NOTE, RANDOM_NOTE, Calibration, calibration_samples
 
 __all__ = ["INTEGER_PASSES", "ONNX_PASSES", "is_quantised", "load"]
 
 ONNX_PASSES: tuple[Pass, ...] = (
     FoldConstants(),
     RemoveIdentities(),
+    UnrollRecurrent(),
     ExplicitPadding(),
     FusePad(),
+    TransposeWeights(),
     FormFullyConnected(),
     FormGlobalAverage(),
+    FoldScale(),
     FoldNormalisation(),
     FoldBatchNorm(),
     AffineToDepthwise(),
@@ -49,8 +56,9 @@ def load(path: str | os.PathLike[str], *, calibration: Calibration | None = None
     Args:
         path: an ONNX file: quantised (QDQ or QLinear operators), or float with ``calibration``.
         calibration: for a float model, inputs ``[n, ...]`` in its input's layout (a mapping of names to arrays if it
-            has several), from which the ranges of its activations are taken; or ``"random"``, which the graph's
-            ``notes`` then say. A quantised model's own scales are kept, and ``calibration`` must be None.
+            has several), from which the ranges of its activations are taken; ``"random"``, for inputs made up; or
+            ``"nominal"``, for ranges made up, which is fast and good for cost alone. The graph's ``notes`` say which of
+            these two. A quantised model's own scales are kept, and ``calibration`` must be None.
         percentile: the share of each activation's values, in percent, that its range must cover.
 
     Raises:
@@ -75,14 +83,17 @@ def _integer(graph: Graph, calibration: Calibration | None, percentile: float) -
     if calibration is None:
         raise ModelError(
             "is a float model: quantising it needs calibration data, typical inputs [n, ...] "
-            "(or 'random', where only cycles matter)"
+            "(or 'nominal', where only cycles matter)"
         )
     if not 0 < percentile <= 100:
         raise ModelError(f"percentile must be in (0, 100], not {percentile}")
-    quantize_graph(graph, observe(graph, calibration_samples(graph, calibration), percentile=percentile))
+    if isinstance(calibration, str) and calibration == "nominal":
+        quantize_graph(graph, nominal(graph))
+    else:
+        quantize_graph(graph, observe(graph, calibration_samples(graph, calibration), percentile=percentile))
     graph.verify()
     if isinstance(calibration, str):
-        graph.notes = (*graph.notes, RANDOM_NOTE)
+        graph.notes = (*graph.notes, NOMINAL_NOTE if calibration == "nominal" else RANDOM_NOTE)
     return lower(graph)
 
 

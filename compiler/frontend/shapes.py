@@ -115,7 +115,7 @@ def _infer(model: onnx.ModelProto, constants: Collection[str]) -> dict[str, Tens
 
 
 def _without_data(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with large initializers emptied: inference reads only small ones (shapes, axes), and copies them all."""
+    """The model with large initializers emptied: inference reads only small ones (shapes), and copies them all."""
     import onnx
 
     # before version 4, inference knows no initializer that is not an input too

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from compiler.ir.error import IRError
 from compiler.ir.graph import Graph, Operator, outputs_of
-from compiler.ir.integer import Add, Concat, Conv, Host, HostArgument, IntegerOp, Pool, PoolKind, Requantize, Residual
+from compiler.ir.integer import (
+    Add,
+    Concat,
+    Conv,
+    Host,
+    HostArgument,
+    IntegerOp,
+    MatMul,
+    Permute,
+    Pool,
+    PoolKind,
+    Requantize,
+    Residual,
+)
 from compiler.ir.layout import Layout, hwc_shape
 from compiler.ir.node import Attribute, Node
 from compiler.ir.tensor import Port, QuantParams, Tensor
@@ -20,8 +33,10 @@ __all__ = [
     "IRError",
     "IntegerOp",
     "Layout",
+    "MatMul",
     "Node",
     "Operator",
+    "Permute",
     "Pool",
     "PoolKind",
     "Port",

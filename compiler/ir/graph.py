@@ -49,6 +49,8 @@ class Graph:
         self._producer: dict[str, str] = {}
         self._consumers: dict[str, list[str]] = {}
         self._clock = 0
+        self._order: list[Operator] | None = None
+        """What :meth:`operators` found, until an operator comes or goes."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -73,13 +75,15 @@ class Graph:
             IRError: if the graph has a cycle.
 
         """
-        place = self._graph.nodes
-        try:
-            names = list(nx.lexicographical_topological_sort(self._graph, key=lambda name: place[name]["place"]))
-        except nx.NetworkXUnfeasible as error:
-            cycle = " -> ".join(edge[0] for edge in nx.find_cycle(self._graph))
-            raise IRError(f"the graph has a cycle: {cycle}") from error
-        return [place[name]["operator"] for name in names]
+        if self._order is None:
+            place = self._graph.nodes
+            try:
+                names = list(nx.lexicographical_topological_sort(self._graph, key=lambda name: place[name]["place"]))
+            except nx.NetworkXUnfeasible as error:
+                cycle = " -> ".join(edge[0] for edge in nx.find_cycle(self._graph))
+                raise IRError(f"the graph has a cycle: {cycle}") from error
+            self._order = [place[name]["operator"] for name in names]
+        return list(self._order)
 
     def select(self, kind: type[Kind], *op_types: str) -> list[Kind]:
         """The operators of a class, in order; for :class:`Node`, of the named ``op_types``."""
@@ -174,6 +178,7 @@ class Graph:
             if name in self._producer or name in self._constants:
                 raise IRError(f"{operator.name}: tensor {name!r} is written twice")
         self._clock += 1
+        self._order = None
         self._graph.add_node(operator.name, operator=operator, place=self._clock if place is None else place)
         for name in outputs_of(operator):
             self._producer[name] = operator.name
@@ -191,6 +196,7 @@ class Graph:
             del self._producer[tensor]
         for tensor in dict.fromkeys(n for n in operator.inputs if n):
             self._consumers[tensor].remove(name)
+        self._order = None
         self._graph.remove_node(name)
 
     def replace(self, name: str, operator: Operator) -> None:

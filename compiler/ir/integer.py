@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from compiler.ir.layout import Layout
     from compiler.ir.node import Node
 
-__all__ = ["Add", "Concat", "Conv", "Host", "HostArgument", "IntegerOp", "Pool", "PoolKind", "Requantize", "Residual"]
+__all__ = [
+    "Add",
+    "Concat",
+    "Conv",
+    "Host",
+    "HostArgument",
+    "IntegerOp",
+    "MatMul",
+    "Permute",
+    "Pool",
+    "PoolKind",
+    "Requantize",
+    "Residual",
+]
 
 from enum import Enum
 
@@ -118,6 +131,25 @@ class Add(IntegerOp):
 @dataclass(frozen=True, slots=True, eq=False)
 class Concat(IntegerOp):
     """Concatenation along channels of tensors of one scale and zero point."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Permute(IntegerOp):
+    """Channels picked and put in another order: ``y[..., c] = x[..., channels[c]]``. A slice, a shuffle."""
+
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatMul(IntegerOp):
+    """The product of two activations, once for each of ``groups`` that lie side by side in the channels.
+
+    The inputs are ``x`` ``[1, m, groups * k]`` and ``w`` ``[1, k, groups * n]``, the result ``[1, m, groups * n]``;
+    both have the zero point 0.
+    """
+
+    requantize: Requantize
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

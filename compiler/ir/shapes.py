@@ -7,10 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from compiler.ir.error import IRError
-from compiler.ir.integer import Add, Concat, Conv, IntegerOp, Pool, PoolKind
+from compiler.ir.integer import Add, Concat, Conv, IntegerOp, MatMul, Permute, Pool, PoolKind
 from compiler.ir.tensor import Tensor
 
 __all__ = ["check_shapes", "conv_size", "integer_shape"]
+
+
+ON_ACCELERATOR = (Conv, Pool, Add, Concat, Permute, MatMul)
 
 
 def conv_size(size: int, kernel: int, stride: int, before: int, after: int, dilation: int = 1) -> int:
@@ -20,7 +23,7 @@ def conv_size(size: int, kernel: int, stride: int, before: int, after: int, dila
 
 def integer_shape(operator: IntegerOp, tensor: Callable[[str], Tensor]) -> tuple[int, ...] | None:
     """The ``(height, width, channels)`` that an integer operator makes of its inputs; None for host operators."""
-    if not isinstance(operator, (Conv, Pool, Add, Concat)):
+    if not isinstance(operator, ON_ACCELERATOR):
         return None
     shapes = [tensor(name).shape for name in operator.inputs]
     height, width, channels = shapes[0]
@@ -28,6 +31,10 @@ def integer_shape(operator: IntegerOp, tensor: Callable[[str], Tensor]) -> tuple
         return shapes[0]
     if isinstance(operator, Concat):
         return height, width, sum(shape[2] for shape in shapes)
+    if isinstance(operator, Permute):
+        return height, width, len(operator.channels)
+    if isinstance(operator, MatMul):
+        return height, width, shapes[1][2]
     if isinstance(operator, Pool) and operator.kind is PoolKind.GLOBAL:
         return 1, 1, channels
     if isinstance(operator, Conv):
@@ -45,7 +52,7 @@ def integer_shape(operator: IntegerOp, tensor: Callable[[str], Tensor]) -> tuple
 def check_shapes(operator: IntegerOp, tensor: Callable[[str], Tensor]) -> None:
     """Raise :class:`IRError` unless an integer operator's tensors fit it and each other."""
     expected = integer_shape(operator, tensor)
-    if expected is None or not isinstance(operator, (Conv, Pool, Add, Concat)):
+    if expected is None:
         return
     tensors = [tensor(name) for name in (*operator.inputs, operator.output)]
     for found in tensors:
@@ -62,8 +69,20 @@ def check_shapes(operator: IntegerOp, tensor: Callable[[str], Tensor]) -> None:
             raise IRError(f"{operator.name}: the residual {residual.tensor!r} is not its second input")
         if tensors[1].shape != output.shape:
             raise IRError(f"{operator.name}: the residual is {list(tensors[1].shape)}, not {list(output.shape)}")
-    if isinstance(operator, Concat) and any(t.quant != output.quant for t in tensors):
-        raise IRError(f"{operator.name}: concatenates tensors of different scales")
+    if isinstance(operator, (Concat, Permute)) and any(t.quant != output.quant for t in tensors):
+        raise IRError(f"{operator.name}: moves values between tensors of different scales")
+    if isinstance(operator, Permute) and not all(0 <= c < tensors[0].shape[2] for c in operator.channels):
+        raise IRError(f"{operator.name}: picks channels that its input {list(tensors[0].shape)} has not")
+    if isinstance(operator, MatMul):
+        _check_matmul(operator, tensors)
+
+
+def _check_matmul(product: MatMul, tensors: list[Tensor]) -> None:
+    x, w, _ = (tensor.shape for tensor in tensors)
+    if x[0] != 1 or w[0] != 1 or w[1] * product.groups != x[2] or w[2] % product.groups:
+        raise IRError(f"{product.name}: {list(x)} and {list(w)} have no product in {product.groups} groups")
+    if any(tensor.quant is None or tensor.quant.zero_point for tensor in tensors[:2]):
+        raise IRError(f"{product.name}: its operands have zero points other than 0")
 
 
 def _check_conv(conv: Conv, channels: int) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.errors import ModelError
 from compiler.evaluate import is_plain_window, window
-from compiler.ir import Add, Concat, Conv, Layout, Node, Pool, PoolKind, QuantParams, Requantize
+from compiler.ir import Add, Concat, Conv, Layout, MatMul, Node, Pool, PoolKind, QuantParams, Requantize
 from compiler.lower.scope import Scope, natural
 from compiler.lower.values import Activation, Constant, Pending, Value, Weights
 from compiler.numerics import mantissa_shift, residual
 from compiler.passes.fuse_activation import bounds
+from compiler.repeats import distinct, elementwise
 
 __all__ = ["emit_integer"]
 
@@ -83,19 +86,72 @@ def _bias(value: Value | None, filters: int, scale: NDArray[np.float32]) -> NDAr
 
 def _weights(value: Weights, axis: int) -> NDArray[np.int16]:
     centred = value.centred
-    if np.abs(centred).max(initial=0) > 255:
+    different = distinct(centred)
+    if centred.dtype != np.int16 and max(different.max(initial=0), -different.min(initial=0)) > 255:
         raise ModelError("its weights are wider than 8 bits")
     if value.scale.size > 1 and value.axis % value.values.ndim != axis:
         raise ModelError(f"its weights are quantised along axis {value.axis}, not along their filters (axis {axis})")
-    return centred.astype(np.int16)
+    return elementwise(lambda values: values.astype(np.int16, copy=False), centred)
 
 
 def _check_range(weights: NDArray[np.int16], bias: NDArray[np.int32], x: QuantParams) -> None:
     reach = max(x.zero_point + 128, 127 - x.zero_point)
-    filters = weights.shape[-1]
-    worst = np.abs(weights.astype(np.int64)).reshape(-1, filters).sum(axis=0) * reach + np.abs(bias.astype(np.int64))
+    filters, largest = weights.shape[-1], int(np.abs(bias.astype(np.int64)).max(initial=0))
+    if weights.size // filters * 255 * reach + largest < ACCUMULATOR_LIMIT:
+        return
+    sums = np.abs(weights).reshape(-1, filters).sum(axis=0, dtype=np.int64)
+    worst = sums * reach + np.abs(bias.astype(np.int64))
     if worst.max(initial=0) >= ACCUMULATOR_LIMIT:
         raise ModelError(f"its accumulator can reach {worst.max()}, beyond 32 bits; split the layer's inputs")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sums:
+    """What makes a layer's accumulators, and bytes of them."""
+
+    kernel: NDArray[np.int16]
+    """``[..., filters]``"""
+    bias: NDArray[np.int32]
+    rule: Requantize
+
+
+def _sums(
+    node: Node, kernel: NDArray[np.int16], bias: Value | None, scale: NDArray[np.float32], x: QuantParams,
+    out: QuantParams,
+) -> _Sums | None:  # fmt: skip
+    """The integers of a layer with ``kernel`` ``[..., filters]`` of ``scale``; None if they are not to be had.
+
+    Weights of a few bits are multiplied up before a float bias is rounded to their scale: it stays as fine as it can.
+    """
+    unit = np.float32(x.scale) * scale
+    room = 127 // max(int(np.abs(distinct(kernel)).max(initial=0)), 1)
+    if node.bipolar() is not None:
+        return _signs(node, kernel, bias, unit, room // 2 * 2, out)
+    if room > 1 and isinstance(bias, Constant) and bias.value.any():
+        kernel, scale, unit = kernel * np.int16(room), scale / np.float32(room), unit / np.float32(room)
+    integers = _bias(bias, kernel.shape[-1], unit)
+    if integers is None:
+        return None
+    _check_range(kernel, integers, x)
+    return _Sums(kernel, integers, _requantize(node, x, scale, out))
+
+
+def _signs(
+    node: Node, kernel: NDArray[np.int16], bias: Value | None, unit: NDArray[np.float32], factor: int, out: QuantParams
+) -> _Sums | None:
+    """+1 where ``unit * acc + bias >= 0``, else -1, exactly.
+
+    By the sign of an even multiple of ``acc`` plus an odd number, which is
+    never zero: ``factor * acc + 2 * floor(factor / 2 * bias / unit) + 1 > 0`` just where the above holds.
+    """
+    real = np.zeros(1) if bias is None else bias.value if isinstance(bias, Constant) else None
+    if real is None or factor < 2 or out.zero_point or np.float32(out.scale) != np.float32(node.bipolar() or 0):
+        return None
+    threshold = np.floor(factor // 2 * real.reshape(-1).astype(np.float64) / unit)
+    if np.abs(threshold).max() >= ACCUMULATOR_LIMIT // 4:
+        raise ModelError("its bias overflows 32 bits at the scale of its accumulator; train the model again")
+    odd = np.broadcast_to(2 * threshold + 1, kernel.shape[-1:]).astype(np.int32)
+    return _Sums(kernel * np.int16(factor), odd, Requantize(np.ones(1, np.float32), 0, -1, 1))
 
 
 def _conv(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
@@ -107,21 +163,20 @@ def _conv(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Ac
         return None
     strides, dilations, pads = window(node, weights.values.shape[2:])
     have = scope.quant(x.tensor)
-    bias = _bias(rest[0] if rest else None, weights.values.shape[0], np.float32(have.scale) * weights.scale)
-    tensor = scope.natural(x)
-    if tensor is None or bias is None:
-        return None
     kernel = _weights(weights, 0)
     kernel = (kernel if kernel.ndim == 4 else kernel[:, :, None]).transpose(2, 3, 1, 0)
-    _check_range(kernel, bias, have)
+    sums = _sums(node, kernel, rest[0] if rest else None, weights.scale, have, quant)
+    if sums is None:
+        return None
+    tensor = scope.natural(x)
     operator = Conv(
         scope.target.fresh(node.name),
         (tensor,),
         output,
-        np.ascontiguousarray(kernel),
-        bias,
+        sums.kernel,
+        sums.bias,
         have.zero_point,
-        _requantize(node, have, weights.scale, quant),
+        sums.rule,
         strides,
         pads,
         dilations,
@@ -142,20 +197,19 @@ def _fully_connected(scope: Scope, pending: Pending, output: str, quant: QuantPa
     matrix = matrix.T if transposed else matrix
     depth, filters = matrix.shape
     have = scope.quant(x.tensor)
-    bias = _bias(rest[0] if rest else None, filters, np.float32(have.scale) * weights.scale)
-    if bias is None:
+    sums = _sums(node, matrix, rest[0] if rest else None, weights.scale, have, quant)
+    if sums is None:
         return None
-    if x.layout.index.size == depth:
+    matrix = sums.kernel
+    if x.layout.index.size == depth and not scope.is_part(x):
         kernel = _whole_input(scope, x, matrix)
+        tensor, height, width = x.tensor, 1, 1
     else:
-        if scope.natural(x, channels_last=True) is None:
-            return None
         kernel = matrix[None, None]
-    _check_range(kernel, bias, have)
-    rule = _requantize(node, have, weights.scale, quant)
+        tensor = scope.natural(x, channels_last=True)
+        height, width = scope.target.tensor(tensor).shape[:2]
     name = scope.target.fresh(node.name)
-    operator = Conv(name, (x.tensor,), output, np.ascontiguousarray(kernel), bias, have.zero_point, rule)
-    height, width = (1, 1) if x.layout.index.size == depth else scope.target.tensor(x.tensor).shape[:2]
+    operator = Conv(name, (tensor,), output, kernel, sums.bias, have.zero_point, sums.rule)
     scope.emit(operator, (height, width, filters), quant)
     return Activation(output, Layout.natural(scope.source.tensor(node.output).shape, channels_last=True))
 
@@ -164,9 +218,15 @@ def _whole_input(scope: Scope, x: Activation, matrix: NDArray[np.int16]) -> NDAr
     """The matrix as a kernel that covers the whole input: its rows go to where the flattened elements lie."""
     flat, hwc = natural((1, x.layout.index.size))
     places = scope.layout(x, Layout(flat.index.reshape(x.layout.shape)), hwc).index.reshape(-1)
+    height, width, channels = scope.target.tensor(x.tensor).shape
+    filters = matrix.shape[1]
+    if len(distinct(matrix)) == 1:
+        return np.broadcast_to(matrix[0], (height, width, channels, filters))
+    if np.array_equal(places, Layout.natural((1, channels, height, width)).index.reshape(-1)):
+        return matrix.reshape(channels, height, width, filters).transpose(1, 2, 0, 3)
     rows = np.empty_like(matrix)
     rows[places] = matrix
-    return rows.reshape(*scope.target.tensor(x.tensor).shape, matrix.shape[1])
+    return rows.reshape(height, width, channels, filters)
 
 
 def _pool(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
@@ -186,8 +246,6 @@ def _pool(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Ac
     if average and any(pads) and not node.integer("count_include_pad", 0):
         return None
     tensor = scope.natural(x)
-    if tensor is None:
-        return None
     have = scope.quant(tensor)
     covers = square == scope.target.tensor(tensor).shape[:2] and not any(pads)
     kind = PoolKind.GLOBAL if average and covers else PoolKind.AVERAGE if average else PoolKind.MAX
@@ -220,17 +278,17 @@ def _add(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Act
         return None
     if left.layout.shape != right.layout.shape:
         return None
-    if left.tensor in scope.entering:
+    if scope.is_free(left.tensor):
         left, right = right, left
-    layout = scope.layout(left)
-    hwc = scope.target.tensor(left.tensor).shape
-    if not scope.layout(right, layout, hwc).same(layout) or scope.target.tensor(right.tensor).shape != hwc:
-        return None
-    rule = residual(
-        right.tensor, scope.quant(left.tensor), scope.quant(right.tensor), quant, *limits(node.clip(), quant)
-    )
+    layout, tensor = scope.layout(left), left.tensor
+    if scope.is_part(left):
+        layout, hwc = natural(left.layout.shape)
+        tensor = scope.arranged(left, layout, hwc)
+    hwc = scope.target.tensor(tensor).shape
+    other = scope.arranged(right, layout, hwc)
+    rule = residual(other, scope.quant(tensor), scope.quant(other), quant, *limits(node.clip(), quant))
     name = scope.target.fresh(node.name)
-    scope.emit(Add(name, (left.tensor, right.tensor), output, rule), hwc, quant)
+    scope.emit(Add(name, (tensor, other), output, rule), hwc, quant)
     return Activation(output, layout)
 
 
@@ -240,17 +298,53 @@ def _concat(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> 
     parts = [value for value in pending.operands if isinstance(value, Activation)]
     if len(parts) != len(pending.operands) or not 2 <= len(shape) <= 4 or shape[0] != 1:
         return None
-    if node.integer("axis", 1) % len(shape) != 1 or any(scope.natural(part) is None for part in parts):
+    axis = node.integer("axis", 1) % len(shape)
+    rows = len(shape) == 3 and axis == 2
+    if axis != 1 and not rows:
         return None
-    names = [
-        part.tensor
-        if scope.quant(part.tensor) == quant
-        else scope.requantized(part.tensor, quant, scope.target.fresh(f"{part.tensor}/rescaled"))
-        for part in parts
-    ]
-    _, hwc = natural(shape)
+    layout, hwc = natural(shape, channels_last=rows)
+    names = []
+    for part in parts:
+        tensor = scope.arranged(part, *natural(part.layout.shape, channels_last=rows))
+        if scope.quant(tensor) != quant:
+            tensor = scope.requantized(tensor, quant, scope.target.fresh(f"{tensor}/rescaled"))
+        names.append(tensor)
     scope.emit(Concat(scope.target.fresh(node.name), tuple(names), output), hwc, quant)
-    return result(scope, pending, output)
+    return Activation(output, layout)
+
+
+def _matmul(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Activation | None:
+    """A product of activations, one for each index of the axes before the last two."""
+    x, w = pending.operands
+    if not isinstance(x, Activation) or not isinstance(w, Activation):
+        return None
+    left, right = x.layout.shape, w.layout.shape
+    shape = scope.source.tensor(pending.node.output).shape
+    if len(left) < 2 or left[:-2] != right[:-2] or left[-1] != right[-2]:
+        return None
+    scales = [scope.quant(x.tensor), scope.quant(w.tensor)]
+    if any(q.zero_point for q in scales):
+        return None
+    groups, depth = math.prod(left[:-2]), left[-1]
+    if depth * 128 * 128 >= ACCUMULATOR_LIMIT:
+        return None
+    operands = tuple(scope.arranged(value, *_side_by_side(value.layout.shape)) for value in (x, w))
+    # in this order, in float32: as ONNX Runtime computes its output scales
+    scale = np.float32(scales[0].scale) * np.float32(scales[1].scale) / np.float32(quant.scale)
+    scale *= np.float32(pending.node.real("alpha", 1.0))
+    mantissa_shift(scale)
+    rule = Requantize(np.asarray([scale], np.float32), quant.zero_point, *limits(pending.node.clip(), quant))
+    layout, hwc = _side_by_side(shape)
+    scope.emit(MatMul(scope.target.fresh(pending.node.name), operands, output, rule, groups), hwc, quant)
+    return Activation(output, layout)
+
+
+def _side_by_side(shape: Sequence[int]) -> tuple[Layout, tuple[int, int, int]]:
+    """Matrices ``[..., rows, columns]`` as one image of a row: ``[1, rows, matrices * columns]``."""
+    *batch, rows, columns = shape
+    count = math.prod(batch)
+    index = np.arange(count * rows * columns, dtype=np.int32).reshape(rows, count, columns).transpose(1, 0, 2)
+    return Layout(index.reshape(tuple(shape))), (1, rows, count * columns)
 
 
 _Rule = Callable[[Scope, Pending, str, QuantParams], "Activation | None"]
@@ -265,4 +359,5 @@ _RULES: dict[str, _Rule] = {
     "Clip": _clamp,
     "Add": _add,
     "Concat": _concat,
+    "MatMul": _matmul,
 }

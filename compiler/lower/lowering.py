@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.errors import ModelError
+from compiler.evaluate import run_node
 from compiler.ir import Graph, Layout, Node, Port, QuantParams, Tensor, outputs_of
+from compiler.ir.layout import forget_layouts
 from compiler.lower.emit import emit_integer
 from compiler.lower.scope import Scope
 from compiler.lower.values import Activation, Constant, HostFloat, Pending, Value, Weights
 
 __all__ = ["lower"]
 
+PARTS = frozenset({"Slice", "Split", "Gather"})
 VIEWS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 
 
@@ -36,6 +39,7 @@ def lower(graph: Graph) -> Graph:
     scope.target.input_ports = tuple(_entered(scope, port) for port in graph.input_ports)
     scope.target.drop_unused()
     scope.target.verify()
+    forget_layouts()
     return scope.target
 
 
@@ -60,14 +64,14 @@ def _entering_quant(scope: Scope, name: str) -> QuantParams | None:
 
 
 def _entered(scope: Scope, port: Port) -> Port:
-    if port.tensor in scope.entering:
+    if scope.is_free(port.tensor):
         scope.layout(Activation(port.tensor, _flat(scope.source.tensor(port.tensor))))
     layout = scope.placement.get(port.tensor)
     return port if layout is None else Port(port.name, port.tensor, port.dtype, layout)
 
 
 def _flat(tensor: Tensor) -> Layout:
-    return Layout(np.arange(tensor.size, dtype=np.int32).reshape(tensor.shape))
+    return Layout.flat(tensor.shape)
 
 
 def _leave(scope: Scope, port: Port) -> Port:
@@ -86,7 +90,7 @@ def _lower_node(scope: Scope, node: Node) -> None:
         scope.values[node.output] = _dequantize(scope, node)
     elif node.op_type == "QuantizeLinear":
         scope.values[node.output] = _quantize(scope, node)
-    elif node.op_type in VIEWS and _view(scope, node):
+    elif (node.op_type in VIEWS and _view(scope, node)) or (node.op_type in PARTS and _part(scope, node)):
         return
     else:
         operands = tuple(_operand(scope, name) for name in node.inputs)
@@ -139,6 +143,21 @@ def _view(scope: Scope, node: Node) -> bool:
     if not isinstance(reader, Node) or reader.op_type not in (*VIEWS, "QuantizeLinear"):
         return False
     scope.values[node.output] = Pending(value.node, value.operands, layout, value.result)
+    return True
+
+
+def _part(scope: Scope, node: Node) -> bool:
+    """Pick the layout of what the node picks; False if that is a tensor of the host, or not picked by constants."""
+    value = scope.value(node.input(0))
+    rest = [scope.source.constant(name) if name else None for name in node.inputs[1:]]
+    if not isinstance(value, Activation) or any(
+        array is None and name for array, name in zip(rest, node.inputs[1:], strict=True)
+    ):
+        return False
+    picked = run_node(node, [value.layout.index, *rest], scope.source.opset)
+    for name, index in zip(node.outputs, picked, strict=False):
+        if name:
+            scope.values[name] = Activation(value.tensor, Layout(index))
     return True
 
 
@@ -238,7 +257,7 @@ def _quantize(scope: Scope, node: Node) -> Value:
             activation = scope.host(value, node.output, quant)
             assert isinstance(activation, Activation), "it is quantised"
             return activation
-        return Activation(emitted.tensor, Layout(emitted.layout.index.reshape(-1)[value.layout.index]))
+        return Activation(emitted.tensor, emitted.layout.through(value.layout))
     if isinstance(value, HostFloat):
         return _quantize_float(scope, node, value, quant)
     raise ModelError(f"node {node.name!r} (QuantizeLinear): quantises a constant at run time; fold it")

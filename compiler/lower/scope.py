@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from compiler.ir import (
     IntegerOp,
     Layout,
     Node,
+    Permute,
     Pool,
     PoolKind,
     QuantParams,
@@ -30,11 +32,33 @@ INT8 = np.dtype(np.int8)
 FLOAT = np.dtype(np.float32)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unplaced:
+    """A tensor that the host writes, in whatever order its first reader wants."""
+
+    shape: tuple[int, ...]
+    """Of the ONNX tensor."""
+    quant: QuantParams
+    emit: Callable[[Layout], None] | None = None
+    """Adds the operator that writes it; None for an input of the model."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Arrangement:
+    """A copy of a tensor in another order."""
+
+    have: Layout
+    wanted: Layout
+    hwc: tuple[int, ...]
+    tensor: str
+
+
 class Scope:
     """``source`` is the ONNX-level graph, ``target`` the integer graph that grows from it.
 
-    A tensor that enters the graph has no fixed place in ``[height, width, channels]`` until its first reader asks for
-    one: the host lays its elements down in any order, so a transpose or flatten of an input costs nothing.
+    A tensor that enters the graph, or that a host operator writes, has no fixed place in ``[height, width, channels]``
+    until its first reader asks for one: the host lays its elements down in any order, so a transpose or flatten of it
+    costs nothing. A tensor of the accelerator's is copied where a reader needs another order.
     """
 
     def __init__(self, source: Graph) -> None:
@@ -43,9 +67,12 @@ class Scope:
         self.target.notes = source.notes
         self.values: dict[str, Value] = {}
         self.placement: dict[str, Layout] = {}
-        """For tensors that enter: where each element of the ONNX tensor lies, once decided."""
-        self.entering: dict[str, QuantParams | None] = {}
-        """Tensors that enter as integers and have no place yet."""
+        """For tensors that the host writes: where each element of the ONNX tensor lies, once decided."""
+        self._unplaced: dict[str, _Unplaced] = {}
+        self._arranged: dict[str, list[_Arrangement]] = {}
+        # where only the host has asked, a tensor of three axes is taken for rows of features, or for a line of pixels
+        windows = source.select(Node, "Conv", "MaxPool", "AveragePool")
+        self._has_1d_windows = any(len(source.tensor(node.output).shape) == 3 for node in windows)
 
     def value(self, name: str) -> Value | None:
         """What a tensor of the source has become; None for an omitted input."""
@@ -58,40 +85,88 @@ class Scope:
 
     def enter(self, name: str, quant: QuantParams | None) -> Activation:
         """A model input that is, or is at once quantised to, int8."""
-        self.entering[name] = quant
-        return Activation(name, _identity(self.source.tensor(name).shape))
+        shape = self.source.tensor(name).shape
+        self._unplaced[name] = _Unplaced(shape, quant or QuantParams(1.0, 0))
+        return Activation(name, Layout.flat(shape))
+
+    def is_part(self, value: Activation) -> bool:
+        """Whether ``value`` is but a slice of its tensor."""
+        unplaced = self._unplaced.get(value.tensor)
+        shape = self.target.tensor(value.tensor).shape if unplaced is None else unplaced.shape
+        return value.layout.index.size != Layout.flat(shape).index.size
+
+    def is_free(self, tensor: str) -> bool:
+        """Whether the tensor can still be laid down in any order."""
+        return tensor in self._unplaced
 
     def quant(self, tensor: str) -> QuantParams:
         """The scale and zero point of an integer tensor."""
-        if tensor in self.entering:
-            return self.entering[tensor] or QuantParams(1.0, 0)
+        if tensor in self._unplaced:
+            return self._unplaced[tensor].quant
         quant = self.target.tensor(tensor).quant
         assert quant is not None, "activations are quantised"
         return quant
 
     def layout(self, value: Activation, wanted: Layout | None = None, hwc: tuple[int, ...] | None = None) -> Layout:
         """Where the elements of ``value`` lie; a tensor without a place is laid as ``wanted``, of shape ``hwc``."""
-        if value.tensor in self.entering:
-            if wanted is None or hwc is None:
-                wanted, hwc = natural(value.layout.shape)
-            index = np.empty(value.layout.index.size, np.int32)
-            index[value.layout.index.reshape(-1)] = wanted.index.reshape(-1)
-            shape = self.source.tensor(value.tensor).shape
-            self.placement[value.tensor] = Layout(index.reshape(shape))
-            self.target.add_tensor(Tensor(value.tensor, hwc, INT8, self.quant(value.tensor)))
-            del self.entering[value.tensor]
-        if value.tensor in self.placement:
-            return Layout(self.placement[value.tensor].index.reshape(-1)[value.layout.index])
-        return value.layout
+        if value.tensor in self._unplaced:
+            self._place(value, wanted, hwc)
+        placement = self.placement.get(value.tensor)
+        return value.layout if placement is None else placement.through(value.layout)
 
-    def natural(self, value: Activation, *, channels_last: bool = False) -> str | None:
-        """The tensor, if ``value`` lies in it as a convolution (or matrix product) reads its ONNX shape."""
+    def _place(self, value: Activation, wanted: Layout | None, hwc: tuple[int, ...] | None) -> None:
+        tensor, view = self._unplaced.pop(value.tensor), value.layout
+        if view.index.size != Layout.flat(tensor.shape).index.size:  # a part cannot decide for the whole
+            view, wanted = Layout.flat(tensor.shape), None
+        if wanted is None or hwc is None:
+            wanted, hwc = natural(view.shape, channels_last=len(view.shape) == 3 and not self._has_1d_windows)
+        if view.index is Layout.flat(view.shape).index:
+            placement = wanted if view.shape == tensor.shape else wanted.reshape(tensor.shape)
+        else:
+            index = np.empty(view.index.size, np.int32)
+            index[view.index.reshape(-1)] = wanted.index.reshape(-1)
+            placement = Layout(index.reshape(tensor.shape))
+        self.placement[value.tensor] = placement
+        self.target.add_tensor(Tensor(value.tensor, hwc, INT8, tensor.quant))
+        if tensor.emit is not None:
+            tensor.emit(placement)
+
+    def natural(self, value: Activation, *, channels_last: bool = False) -> str:
+        """A tensor in which ``value`` lies as a convolution (or matrix product) reads its ONNX shape."""
         wanted, hwc = natural(value.layout.shape, channels_last=channels_last)
-        if not self.layout(value, wanted, hwc).same(wanted):
-            return None
-        if channels_last:
-            return value.tensor if self.target.tensor(value.tensor).shape[2] == hwc[2] else None
-        return value.tensor if self.target.tensor(value.tensor).shape == hwc else None
+        have = self.layout(value, wanted, hwc)
+        shape = self.target.tensor(value.tensor).shape
+        if have.same(wanted) and (shape == hwc or (channels_last and shape[2] == hwc[2])):
+            return value.tensor
+        return self.arranged(value, wanted, hwc)
+
+    def arranged(self, value: Activation, wanted: Layout, hwc: tuple[int, ...]) -> str:
+        """A tensor of shape ``hwc`` in which ``value`` lies as ``wanted``: its own, or a copy.
+
+        The accelerator makes the copy if it only picks and permutes channels, else the host does.
+        """
+        have = self.layout(value, wanted, hwc)
+        if have.same(wanted) and self.target.tensor(value.tensor).shape == hwc:
+            return value.tensor
+        known = self._arranged.setdefault(value.tensor, [])
+        for copy in known:
+            if copy.hwc == hwc and copy.have.same(have) and copy.wanted.same(wanted):
+                return copy.tensor
+        output = self.target.fresh(f"{value.tensor}/arranged")
+        name = self.target.fresh(f"{value.tensor}/arrange")
+        channels = _picked(have, wanted, self.target.tensor(value.tensor).shape, hwc)
+        operator: IntegerOp
+        if channels is not None:
+            operator = Permute(name, (value.tensor,), output, channels)
+        else:
+            node = Node(name, "Identity", (value.tensor,), (output,))
+            argument = HostArgument(tensor=value.tensor, layout=have)
+            operator = Host(
+                name, (value.tensor,), output, "Transpose", _REASONS["Transpose"], node, (argument,), wanted
+            )
+        self.emit(operator, hwc, self.quant(value.tensor))
+        known.append(_Arrangement(have, wanted, hwc, output))
+        return output
 
     def emit(self, operator: IntegerOp, shape: tuple[int, ...], quant: QuantParams | None) -> None:
         """Add an operator and the tensor it writes.
@@ -126,14 +201,18 @@ class Scope:
         """Emit ``pending`` as a host operator that writes ``output``, quantised or float."""
         node = pending.node
         arguments = tuple(self._argument(value) for value in pending.operands)
-        inputs = tuple(a.tensor for a in arguments if a.tensor is not None)
+        inputs = tuple(dict.fromkeys(a.tensor for a in arguments if a.tensor is not None))
         own_shape = self.source.tensor(node.outputs[pending.result]).shape
-        layout, hwc = natural(own_shape) if quant is not None else (None, own_shape)
         name = self.target.fresh(node.name)
-        op = Host(name, inputs, output, node.op_type, reason_for(node), node, arguments, layout, pending.result)
-        self.emit(op, hwc, quant)
-        if layout is not None:
-            return Activation(output, Layout(layout.index.reshape(-1)[pending.layout.index]))
+
+        def operator(layout: Layout | None) -> Host:
+            reason = reason_for(node)
+            return Host(name, inputs, output, node.op_type, reason, node, arguments, layout, pending.result)
+
+        if quant is not None:
+            self._unplaced[output] = _Unplaced(own_shape, quant, lambda layout: self.target.add(operator(layout)))
+            return Activation(output, pending.layout)
+        self.emit(operator(None), own_shape, None)
         if np.array_equal(pending.layout.index.reshape(-1), np.arange(pending.layout.index.size)):
             return HostFloat(output)
         raise ModelError(f"node {node.name!r} ({node.op_type}): its result is transposed before the host can return it")
@@ -176,9 +255,21 @@ def natural(shape: Sequence[int], *, channels_last: bool = False) -> tuple[Layou
         return Layout.natural(shape, channels_last=True), hwc_shape(shape, channels_last=True)
 
 
-def _identity(shape: Sequence[int]) -> Layout:
-    size = int(np.prod(shape, dtype=np.int64))
-    return Layout(np.arange(size, dtype=np.int32).reshape(tuple(shape)))
+def _picked(have: Layout, wanted: Layout, source: tuple[int, ...], hwc: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The channels of a tensor of shape ``source`` that one of shape ``hwc`` consists of, the same in every pixel.
+
+    None if more has to be moved than channels.
+    """
+    if source[:2] != hwc[:2]:
+        return None
+    places = np.empty(have.index.size, np.int32)
+    places[wanted.index.reshape(-1)] = have.index.reshape(-1)
+    pixels = places.reshape(-1, hwc[2])
+    channels = pixels[0]
+    expected = np.arange(len(pixels), dtype=np.int32)[:, None] * source[2] + channels
+    if (channels >= source[2]).any() or not np.array_equal(pixels, expected):
+        return None
+    return tuple(channels.tolist())
 
 
 _REASONS = {

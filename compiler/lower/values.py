@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compiler.repeats import elementwise
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,9 +35,13 @@ class Weights:
     axis: int
 
     @property
-    def centred(self) -> NDArray[np.int64]:
-        """``values - zero_point``."""
-        return self.values.astype(np.int64) - self._along(self.zero_point)
+    def centred(self) -> NDArray[np.signedinteger]:
+        """``values - zero_point``: int16 of 8-bit values, else int64."""
+        wide = np.int16 if self.values.dtype.itemsize == 1 else np.int64
+        if not self.zero_point.any():
+            return elementwise(lambda values: values.astype(wide), self.values)
+        zero_point = self._along(self.zero_point).astype(wide)
+        return elementwise(lambda values, zero: values.astype(wide) - zero, self.values, zero_point)
 
     @property
     def real(self) -> NDArray[np.float32]:

@@ -264,7 +264,7 @@ class Codegen:
                     Compute(
                         layer=self._layer,
                         source=source.space,
-                        act=source.at(area.y, 0, channels) + window.channel,
+                        act=source.at(area.y, area.x, channels) + window.channel,
                         out_w=area.width,
                         out_h=area.height,
                         x_stride=channels,
@@ -277,7 +277,7 @@ class Codegen:
                         weight=weights.start,
                         filters=tile.filters,
                         acc=acc + number,
-                        op=AccumulateOp.SET if area.y == 0 else AccumulateOp.ADD,
+                        op=AccumulateOp.SET if (area.y, area.x) == (0, 0) else AccumulateOp.ADD,
                         flatten=0,
                         depthwise=0,
                         reuse_weights=1,
@@ -399,8 +399,15 @@ class Codegen:
             return held
         block = self._room_for_weights.put(window.size)
         where = Range(Memory.WEIGHT, block.start, block.stop)
-        dram = self._constant((self._job.name, number, w), window.size, functools.partial(_bytes_of, window))
-        self._load(Space.WEIGHT, block.start, 0, dram, 0, (1, window.size), where)
+        if self._job.weights_from is not None:
+            placement = self.image.tensors[self._job.weights_from]
+            columns = placement.shape[2]
+            dram = placement.address + window.weights_at[0] * columns + window.weights_at[1]
+            size = window.rows, window.filters
+            self._load(Space.WEIGHT, block.start, window.filters, dram, columns, size, where)
+        else:
+            dram = self._constant((self._job.name, number, w), window.size, functools.partial(_bytes_of, window))
+            self._load(Space.WEIGHT, block.start, 0, dram, 0, (1, window.size), where)
         if self._plan.hold_weights:
             self._held_weights[number, w] = where
         return where

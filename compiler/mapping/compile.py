@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from compiler.errors import ModelError
 from compiler.ir.integer import Host
 from compiler.mapping.codegen import Codegen, Target
 from compiler.mapping.image import ImageBuilder
 from compiler.mapping.mapper import CYCLES, Objective
 from compiler.mapping.planner import plan_graph
 from compiler.program.program import HostStep, LayerInfo, Program
-from rtl.isa import End
+from rtl.isa import End, IsaError, encode, layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from rtl.config import ArchConfig
     from rtl.isa import Instruction
 
-__all__ = ["compile_graph", "compile_plans", "layer_info"]
+__all__ = ["compile_graph", "compile_plans", "host_step", "layer_info"]
 
 
 def compile_graph(
@@ -53,17 +57,18 @@ class _Compilation:
 
     def run(self) -> Program:
         hosts = [op for op in self.graph.operators() if isinstance(op, Host)]
-        on_chip = {job.source for job in (p.job for p in self.plans)} | {p.job.skip for p in self.plans}
+        read = {name for p in self.plans for name in (p.job.source, p.job.skip, p.job.weights_from)}
         for tensor in self.graph.inputs:
-            self._in_dram(tensor)
+            if self.graph.tensor(tensor).quant is not None:  # floats are the host's
+                self._in_dram(tensor)
         programs: list[list[Instruction]] = []
         order: list[HostStep | None] = []
         layer = 0
         for segment in range(len(hosts) + 1):
             if segment:
                 op = hosts[segment - 1]
-                order.append(HostStep(op.name, op.op_type, op.reason))
-                if op.output in on_chip:
+                order.append(host_step(self.graph, op))
+                if op.output in read:
                     self._in_dram(op.output)
             while layer < len(self.plans) and self.plans[layer].segment == segment:
                 self._job(self.plans[layer], layer)
@@ -72,6 +77,8 @@ class _Compilation:
                 programs.append([*self.codegen.placer.finish(), End()])
                 order.append(None)
                 self.codegen.begin_segment()
+        for program in programs:
+            self._check_fit(program)
         make_image, window, segments = self.image.finish(programs)
         placed = iter(segments)
         return Program(
@@ -82,6 +89,21 @@ class _Compilation:
             make_image=make_image,
             window_bytes=window,
         )
+
+    def _check_fit(self, program: list[Instruction]) -> None:
+        """Refuse instructions with a field that does not fit, without encoding them all."""
+        for kind in {type(i) for i in program}:
+            group = [i for i in program if type(i) is kind]
+            fields = layout_of(kind)[1:]
+            values = np.array([attrgetter(*(f.name for f in fields))(i) for i in group], np.int64)
+            high = np.array([1 << (f.width - f.signed) for f in fields])
+            low = np.array([-(1 << (f.width - 1)) if f.signed else 0 for f in fields])
+            for k in np.flatnonzero(((values < low) | (values >= high)).any(axis=1)):
+                try:
+                    encode(group[k])
+                except IsaError as error:
+                    layer = self.plans[group[k].layer].job.name
+                    raise ModelError(f"{layer}: too large for the instruction set: {error}") from error
 
     def _job(self, plan: Plan, layer: int) -> None:
         shape = self._shape(plan.job.target)
@@ -94,6 +116,21 @@ class _Compilation:
     def _shape(self, tensor: str) -> tuple[int, int, int]:
         height, width, channels = self.graph.tensor(tensor).shape
         return height, width, channels
+
+
+def host_step(graph: Graph, op: Host) -> HostStep:
+    """What the host does for ``op``."""
+    read = 0
+    for argument in op.arguments:
+        if argument.constant is not None:
+            read += argument.constant.nbytes
+        elif argument.tensor is not None:
+            tensor = graph.tensor(argument.tensor)
+            # of a slice, the slice
+            size = tensor.size if argument.layout is None else argument.layout.index.size
+            read += size * tensor.dtype.itemsize
+    output = graph.tensor(op.output)
+    return HostStep(op.name, op.op_type, op.reason, read, output.size * output.dtype.itemsize)
 
 
 def layer_info(plan: Plan) -> LayerInfo:

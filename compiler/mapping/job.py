@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.errors import ModelError
-from compiler.ir.integer import Add, Concat, Conv, IntegerOp, Pool, PoolKind, Residual
+from compiler.ir.integer import Add, Concat, Conv, IntegerOp, MatMul, Permute, Pool, PoolKind, Residual
 from compiler.numerics import mantissa_shift
+from compiler.repeats import distinct
 from rtl.isa import PARAM_BYTES, AccumulateOp, PostConfig
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Window:
     filters: int
     make: Callable[[], NDArray[np.int8]]
     """Makes ``weights``: nobody pays for them who only wants to know what they cost."""
+    weights_at: tuple[int, int] = (0, 0)
+    """Row and column of them in :attr:`Job.weights_from`, if the job has that; there is nothing to be made then."""
 
     @property
     def size(self) -> int:
@@ -130,6 +133,8 @@ class Job:
     """Bytes of a window's row where they are contiguous: decides the row pitch. 0: any pitch will do."""
     channel_offset: int = 0
     """First channel written, of a target that several jobs write."""
+    weights_from: str | None = None
+    """Tensor ``[1, rows, columns]`` that holds the weights, of a product of two activations."""
 
 
 def jobs_of(graph: Graph, op: IntegerOp, config: ArchConfig) -> list[Job]:
@@ -148,6 +153,10 @@ def jobs_of(graph: Graph, op: IntegerOp, config: ArchConfig) -> list[Job]:
             return [_add(graph, op, config)]
         case Concat():
             return _concat(graph, op, config)
+        case Permute():
+            return [_permute(graph, op, config)]
+        case MatMul():
+            return [_matmul(graph, op, config)]
         case _:
             raise ModelError(f"{op.name}: the accelerator has no {type(op).__name__}")
 
@@ -191,9 +200,14 @@ def _check_scale(name: str, scale: NDArray[np.float32]) -> None:
 
 def _folded_bias(op: Conv) -> NDArray[np.int64]:
     """Bias less what the zero point of the input contributes."""
-    # Sums in a dtype that holds them, without a copy of the weights that is as wide.
-    sums = op.weights.sum(axis=(0, 1, 2), dtype=np.int64)
-    return op.bias.astype(np.int64) - op.input_zero_point * sums
+    return op.bias.astype(np.int64) - op.input_zero_point * _sums(op.weights)
+
+
+def _sums(weights: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Of each filter."""
+    different = distinct(weights)
+    sums = different.sum(axis=(0, 1, 2), dtype=np.int64) * (weights[..., 0].size // different[..., 0].size)
+    return np.broadcast_to(sums, weights.shape[3])
 
 
 def _check_bias(op: Conv) -> None:
@@ -207,7 +221,8 @@ def _check_bias(op: Conv) -> None:
 
 def _is_wide(weights: NDArray[np.int16]) -> bool:
     """Whether int8 does not hold them."""
-    return weights.dtype != np.int8 and bool(weights.size) and (weights.min() < -128 or weights.max() > 127)
+    different = distinct(weights)
+    return different.max(initial=0) > 127 or different.min(initial=0) < -128
 
 
 def _split_wide(weights: NDArray[np.int16]) -> list[NDArray[np.int8]]:
@@ -473,3 +488,89 @@ def _concat(graph: Graph, op: Concat, config: ArchConfig) -> list[Job]:
         )
         channel += shape[2]
     return jobs
+
+
+def _permute(graph: Graph, op: Permute, config: ArchConfig) -> Job:
+    in_shape, out_shape = _shape(graph, op.inputs[0]), _shape(graph, op.output)
+    tiles = []
+    for first in range(0, len(op.channels), config.dense.cols):
+        picked = np.asarray(op.channels[first : first + config.dense.cols])
+        params = functools.partial(_identity_params, len(picked), 0, _UNIT_SCALE)
+        tiles.append(FilterTile(first, len(picked), tuple(_picking(picked, config.dense.rows)), params))
+    return Job(
+        name=op.name,
+        op="permute",
+        source=op.inputs[0],
+        target=op.output,
+        in_shape=in_shape,
+        out_shape=out_shape,
+        kernel=(1, 1),
+        strides=(1, 1),
+        pads=(0, 0),
+        fill=0,
+        tiles=tuple(tiles),
+        constants=_constants(0, -128, 127, None),
+        macs=0,
+    )
+
+
+def _picking(picked: NDArray[np.int64], rows: int) -> list[Window]:
+    """Runs of channels, none longer than the array has rows, that hold all ``picked``; weights of 0 and 1."""
+    windows = []
+    rest = np.unique(picked)
+    while rest.size:
+        first = int(rest[0])
+        inside = rest[rest < first + rows]
+        run = int(inside[-1]) - first + 1
+        make = functools.partial(_picks, picked, first, run)
+        windows.append(Window(0, 0, first, run, 1, 1, 1, 1, run, len(picked), make))
+        rest = rest[inside.size :]
+    return windows
+
+
+def _picks(picked: NDArray[np.int64], first: int, run: int) -> NDArray[np.int8]:
+    return (picked == np.arange(first, first + run)[:, None]).astype(np.int8)
+
+
+def _matmul(graph: Graph, op: MatMul, config: ArchConfig) -> Job:
+    in_shape, out_shape = _shape(graph, op.inputs[0]), _shape(graph, op.output)
+    depth, filters = in_shape[2] // op.groups, out_shape[2] // op.groups
+    tiles = []
+    _check_scale(op.name, op.requantize.scale)
+    for group in range(op.groups):
+        for first in range(0, filters, config.dense.cols):
+            count = min(config.dense.cols, filters - first)
+            column = group * filters + first
+            params = functools.partial(_identity_params, count, 0, op.requantize.scale)
+            windows = _tensor_windows(group * depth, depth, count, column, config)
+            tiles.append(FilterTile(column, count, tuple(windows), params))
+    rule = op.requantize
+    return Job(
+        name=op.name,
+        op="matmul",
+        source=op.inputs[0],
+        target=op.output,
+        in_shape=in_shape,
+        out_shape=out_shape,
+        kernel=(1, 1),
+        strides=(1, 1),
+        pads=(0, 0),
+        fill=0,
+        tiles=tuple(tiles),
+        constants=_constants(rule.zero_point, rule.low, rule.high, None),
+        macs=out_shape[1] * out_shape[2] * depth,
+        weights_from=op.inputs[1],
+    )
+
+
+def _tensor_windows(channel: int, depth: int, filters: int, column: int, config: ArchConfig) -> list[Window]:
+    """Windows of one product whose weights, rows of a tensor, fit half of the weight scratchpad."""
+    rows = config.dense.rows
+    room = min(config.memory.weight_kib * 512, _MAX_LOAD) // filters
+    size = max(rows, room // rows * rows)
+    windows = []
+    for first in range(0, depth, size):
+        run = min(size, depth - first)
+        make = functools.partial(np.zeros, (run, filters), np.int8)
+        windows.append(Window(0, 0, channel + first, run, 1, 1, 1, 1, run, filters, make, (first, column)))
+    return windows

@@ -27,8 +27,9 @@ class Block:
 class Ring:
     """A part of a scratchpad that is given out in a ring: new blocks lie over the oldest ones.
 
-    Because the ring moves on, a block of half the size or less never lands where the one before it lies: double
-    buffering needs no further care. Overwriting what is still to be read costs a token, never a wrong result.
+    Because the ring moves on, blocks of up to a third of its size (less an alignment), and equal blocks of up to half,
+    never land where the one before them lies: double buffering needs no further care. Overwriting what is still to be
+    read costs a token, never a wrong result.
     """
 
     def __init__(self, size: int, align: int, start: int = 0) -> None:

@@ -41,6 +41,8 @@ class Plan:
     """Which of the programs between host operators it is in."""
     channels: int
     """Of the whole tensor that it writes; several jobs may."""
+    weight_columns: int
+    """Channels of the tensor that holds the weights, for a product of two activations; 0 otherwise."""
     tile: Tile
     """Output pixels per patch; input pixels for a global pool."""
     group: int
@@ -102,7 +104,8 @@ def plan_patches(plan: Plan) -> Iterator[Patch]:
         return
     height, width, _ = job.in_shape
     for y in range(0, height, plan.tile.height):
-        yield Patch(y, 0, min(plan.tile.height, height - y), width)
+        for x in range(0, width, plan.tile.width):
+            yield Patch(y, x, min(plan.tile.height, height - y), min(plan.tile.width, width - x))
 
 
 def input_area(job: Job, patch: Patch) -> Area:

@@ -13,7 +13,7 @@ from compiler.mapping.mapper import CYCLES, Cut, Objective, Situation, cut_cost,
 from compiler.mapping.memory import Arena, Block
 from compiler.mapping.plan import Plan, aligned, held_bytes, input_areas
 from compiler.mapping.resident import Resident, margin_for
-from compiler.mapping.tiling import Tile, patch_sizes
+from compiler.mapping.tiling import MAX_EXTENT, Tile
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_graph"]
 
+_MAX_CHANNELS = (1 << 16) - 1
+"""Bytes from a pixel to the next, in 16 bits."""
 _RESERVE = 4
 """One part in so many of OFM stays free of resident tensors, for the tiles of those that leave the chip."""
 
@@ -78,6 +80,9 @@ class _Planning:
         return segments
 
     def _operator(self, op: IntegerOp) -> None:
+        channels = max(self._shape(tensor)[2] for tensor in (*op.inputs, op.output))
+        if channels > _MAX_CHANNELS:
+            raise ModelError(f"{op.name}: a tensor of {channels} channels; instructions reach {_MAX_CHANNELS}")
         here = self.segment[op.name]
         consumers = self.graph.consumers(op.output)
         readers = [c.name for c in consumers if c.name in self.jobs]
@@ -86,6 +91,7 @@ class _Planning:
         target = None if wanted_later else self._stay(op.output)
         crosses = any(self.segment[c.name] != here for c in consumers)
         leaves = crosses or op.output in self.graph.outputs or op.output in self.observe
+        leaves = leaves or any(job.weights_from == op.output for name in readers for job in self.jobs[name])
         for number, job in enumerate(self.jobs[op.name]):
             self.plans.append(
                 self._plan(job, here, target, stores=leaves or target is None, fills=number == 0 and target is not None)
@@ -94,6 +100,12 @@ class _Planning:
             self.resident[op.output] = target
 
     def _plan(self, job: Job, segment: int, target: Resident | None, *, stores: bool, fills: bool) -> Plan:
+        largest = max(window.size for tile in job.tiles for window in tile.windows)
+        if largest > self.config.memory.weight_kib * 1024:
+            raise ModelError(
+                f"{job.name}: a tile of {largest} bytes of weights exceeds the weight scratchpad "
+                "(raise memory.weight_kib)"
+            )
         source = self.resident.get(job.source)
         skip = self.resident.get(job.skip) if job.skip else None
         start, stop = self.ofm.largest_free()
@@ -108,6 +120,7 @@ class _Planning:
             job=job,
             segment=segment,
             channels=self._shape(job.target)[2],
+            weight_columns=self._shape(job.weights_from)[2] if job.weights_from is not None else 0,
             tile=Tile(1, 1),
             group=1,
             source=source,
@@ -156,21 +169,17 @@ class _Planning:
             raise ModelError(f"{job.name}: {channels} channels exceed the accumulators (raise memory.accumulators)")
         if not situation.output_resident and channels > situation.ofm_gap:
             raise ModelError(f"{job.name}: no room in OFM for {channels} bytes (raise memory.ofm_kib)")
-        rows = height
+        rows, width = min(height, MAX_EXTENT), min(width, MAX_EXTENT)
         if not situation.input_resident:
-            rows = min(height, memory.ifm_kib * 512 // (width * channels))
+            rows = min(rows, memory.ifm_kib * 512 // (width * channels))
         if rows == 0:
             raise ModelError(f"{job.name}: a row of {width * channels} bytes exceeds half of IFM (raise ifm_kib)")
         return Cut(Tile(rows, width), len(job.tiles))
 
     def _weights_stay(self, job: Job, cut: Cut) -> bool:
         """Whether the weights of every group fit, and are wanted more than once."""
-        if job.hold:
-            count = -(-job.in_shape[0] // cut.tile.height)
-        else:
-            count = sum(patch_sizes(job.out_shape[0], cut.tile.height).values())
-            count *= sum(patch_sizes(job.out_shape[1], cut.tile.width).values())
-        if count == 1:
+        height, width, _ = job.in_shape if job.hold else job.out_shape
+        if cut.tile.height >= height and cut.tile.width >= width:
             return False
         banks, size = self.config.banks, self.config.memory.weight_kib * 1024
         sizes = [sum(aligned(w.size, banks) for w in tile.windows) for tile in job.tiles]

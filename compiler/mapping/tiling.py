@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from compiler.mapping.job import Job
     from rtl.config import ArchConfig
 
-__all__ = ["Budget", "Patch", "Tile", "choose_tile", "input_pitch", "lines_up", "patch_sizes", "patches"]
+__all__ = ["MAX_EXTENT", "Budget", "Patch", "Tile", "choose_tile", "input_pitch", "lines_up", "patch_sizes", "patches"]
 
-_MAX_EXTENT = 4095
+MAX_EXTENT = 4095
+"""Most pixels along an axis that one instruction can name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ def choose_tile(job: Job, config: ArchConfig, budget: Budget) -> Tile:
     """
     height, width, _ = job.out_shape
     pixels = min(config.memory.accumulators, budget.pixels)
-    tile_width = min(width, pixels, _MAX_EXTENT)
-    tile_height = max(1, min(height, pixels // tile_width, _MAX_EXTENT))
+    tile_width = min(width, pixels, MAX_EXTENT)
+    tile_height = max(1, min(height, pixels // tile_width, MAX_EXTENT))
     while not _fits(job, config, budget, tile_height, tile_width):
         if tile_height > 1:
             tile_height = (tile_height + 1) // 2

@@ -28,7 +28,8 @@ def bounds(graph: Graph, node: Node) -> tuple[float, float] | None:
 class FuseActivation:
     """``relu(conv(x))`` becomes ``conv(x)`` with a ``clip``; so with FullyConnected, Add and pools, and with Clip.
 
-    The accelerator clamps for free. Left alone where something else reads the value before the clamp, or where a
+    ``Bipolar`` of a Conv or FullyConnected becomes its attribute ``bipolar``. The accelerator clamps for free.
+    Left alone where something else reads the value before the clamp, or where a
     bound is not a constant.
     """
 
@@ -54,4 +55,19 @@ class FuseActivation:
                 node.name, Node(fused.name, fused.op_type, fused.inputs, node.outputs, fused.attributes, fused.domain)
             )
             changed = True
+        for node in graph.walk(Node, "Bipolar"):
+            changed |= self._fuse_bipolar(graph, node)
         return changed
+
+    def _fuse_bipolar(self, graph: Graph, node: Node) -> bool:
+        layer = graph.producer(node.input(0))
+        if not isinstance(layer, Node) or layer.op_type not in ("Conv", "FullyConnected"):
+            return False
+        if {"clip", "bipolar"} & set(layer.attributes) or graph.sole_consumer(layer.output) is not node:
+            return False
+        graph.remove(layer.name)
+        fused = layer.with_attributes(bipolar=node.real("scale", 1.0))
+        graph.replace(
+            node.name, Node(fused.name, fused.op_type, fused.inputs, node.outputs, fused.attributes, fused.domain)
+        )
+        return True

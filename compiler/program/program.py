@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.errors import ModelError
-from rtl.isa import INSTRUCTION_BYTES, Instruction, decode, encode
+from rtl.isa import INSTRUCTION_BYTES, End, Instruction, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,9 @@ class HostStep:
     operator: str
     op_type: str
     reason: str
+    read_bytes: int = 0
+    """What it reads of tensors and of its own constants: int8 as bytes, floats as four."""
+    write_bytes: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +146,7 @@ class Program:
             with zipfile.ZipFile(path) as file:
                 meta = json.loads(file.read("program.json"))
                 image = np.frombuffer(file.read("image.bin"), np.uint8).copy()
-            return Program(
+            program = Program(
                 rtl_hash=meta["rtl_hash"],
                 layers=tuple(
                     LayerInfo(**{**x, "out_shape": tuple(x["out_shape"]), "channels": tuple(x["channels"])})
@@ -153,8 +157,29 @@ class Program:
                 make_image=lambda: image,
                 window_bytes=meta["window_bytes"],
             )
-        except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{path}: not a compiled program: {error}") from error
+            program._check()
+        except _UNREADABLE as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ModelError(f"{path}: not a compiled program: {reason}") from error
+        return program
+
+    def _check(self) -> None:
+        """Raise ValueError where something lies outside the image."""
+        if not 0 <= self.window_bytes <= self.image.size:
+            raise ValueError(f"the window of {self.window_bytes} bytes exceeds the image of {self.image.size}")
+        for name, at in self.tensors.items():
+            if at.address < 0 or min(at.shape) < 1 or at.address + at.size > self.window_bytes:
+                raise ValueError(f"tensor {name!r} lies outside the window")
+        for segment in self.segments:
+            if not segment.instructions or not isinstance(segment.instructions[-1], End):
+                raise ValueError(f"the instructions at {segment.address} do not end")
+
+
+# A damaged archive surfaces as any of these, and so does JSON that is not what `save` writes.
+_UNREADABLE = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+    *(AttributeError, KeyError, TypeError, ValueError),
+)
 
 
 def _step(x: dict, image: NDArray[np.uint8]) -> Segment | HostStep:

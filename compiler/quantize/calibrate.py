@@ -15,7 +15,7 @@ from compiler.ir import Graph
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Range", "observe"]
+__all__ = ["Range", "nominal", "observe"]
 
 BINS = 2048
 
@@ -29,6 +29,11 @@ class Range:
 
     def __or__(self, other: Range) -> Range:
         return Range(min(self.low, other.low), max(self.high, other.high))
+
+
+def nominal(graph: Graph) -> dict[str, Range]:
+    """-1..1 for every float tensor, without a look at any value."""
+    return {tensor.name: Range(-1.0, 1.0) for tensor in graph.tensors() if tensor.dtype.kind == "f"}
 
 
 def observe(graph: Graph, samples: Iterable[Mapping[str, NDArray]], *, percentile: float = 100.0) -> dict[str, Range]:

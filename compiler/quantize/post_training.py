@@ -17,9 +17,9 @@ __all__ = ["quantize_graph"]
 
 LAYERS = frozenset({"Conv", "FullyConnected"})
 VIEWS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"})
-SHARING = VIEWS | {"MaxPool", "GlobalMaxPool", "Concat"}
-"""Operators that only move values: their inputs and output get one scale, so that nothing is rounded twice."""
-QUANTISED = LAYERS | SHARING | {"Add", "AveragePool", "GlobalAveragePool", "Relu", "Clip"}
+SHARING = VIEWS | {"Slice", "Split", "Gather", "MaxPool", "GlobalMaxPool", "Concat"}
+"""Operators that only move values: their inputs and outputs get one scale, so that nothing is rounded twice."""
+QUANTISED = LAYERS | SHARING | {"Add", "AveragePool", "GlobalAveragePool", "Relu", "Clip", "MatMul"}
 BIAS_BITS = 30
 
 
@@ -35,8 +35,9 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> None:
     for name in [t.name for t in graph.tensors()]:
         if name in parameters and _is_quantised(graph, name):
             _insert_pair(graph, name, parameters[name])
+    shared: dict[tuple[str, int], str] = {}
     for layer in graph.walk(Node, *LAYERS):
-        _quantize_layer(graph, layer)
+        _quantize_layer(graph, layer, shared)
 
 
 def _is_quantised(graph: Graph, name: str) -> bool:
@@ -53,7 +54,7 @@ def _has_form(graph: Graph, node: Node) -> bool:
     """Whether an operator of those kinds runs on the accelerator with these operands."""
     if node.op_type in LAYERS:
         return graph.constant(node.input(1)) is not None
-    if node.op_type in ("Add", "Concat"):
+    if node.op_type in ("Add", "Concat", "MatMul"):
         return all(graph.constant(name) is None for name in node.inputs)
     return True
 
@@ -68,14 +69,23 @@ def _shared_parameters(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Q
         return name
 
     for node in graph.walk(Node, *SHARING):
-        members = [name for name in (*node.inputs, node.output) if name in leader]
+        members = [name for name in (*node.inputs, *node.outputs) if name in leader]
         for name in members[1:]:
             leader[find(name)] = find(members[0])
     merged: dict[str, Range] = {}
     for name, values in ranges.items():
         root = find(name)
         merged[root] = merged[root] | values if root in merged else values
-    return {name: activation_params(merged[find(name)]) for name in ranges}
+    # the array multiplies by a weight, not by a weight less a zero point that only the running network knows
+    symmetric = {find(name) for node in graph.walk(Node, "MatMul") for name in node.inputs if name in leader}
+    return {name: _parameters(merged[find(name)], symmetric=find(name) in symmetric) for name in ranges}
+
+
+def _parameters(values: Range, *, symmetric: bool) -> QuantParams:
+    if not symmetric:
+        return activation_params(values)
+    peak = max(-values.low, values.high)
+    return QuantParams(float(np.float32(max(peak / 127, SMALLEST_SCALE))), 0)
 
 
 def _insert_pair(graph: Graph, name: str, quant: QuantParams) -> None:
@@ -96,11 +106,16 @@ def _input_scale(graph: Graph, layer: Node) -> float:
     return 1.0 if scale is None else float(scale.reshape(-1)[0])
 
 
-def _quantize_layer(graph: Graph, layer: Node) -> None:
+def _quantize_layer(graph: Graph, layer: Node, shared: dict[tuple[str, int], str]) -> None:
+    """Put integers behind a layer's weights; layers without a bias that share weights share those, by ``shared``."""
     weights, bias = graph.constant(layer.input(1)), graph.constant(layer.input(2))
     if weights is None or weights.dtype.kind != "f":
         return
     axis = filter_axis(layer)
+    key = (layer.input(1), axis)
+    if bias is None and key in shared:
+        graph.replace(layer.name, replace(layer, inputs=(layer.input(0), shared[key], *layer.inputs[2:])))
+        return
     # a filter of tiny weights and a large bias needs a scale at which that bias fits 32 bits
     smallest = SMALLEST_SCALE if bias is None else _bias_floor(bias, _input_scale(graph, layer))
     values, scales = quantize_weights(weights, axis, smallest)
@@ -114,6 +129,8 @@ def _quantize_layer(graph: Graph, layer: Node) -> None:
     graph.insert_before(
         layer.name, Node(graph.fresh(f"{layer.name}/weights"), "DequantizeLinear", names, (real,), {"axis": axis})
     )
+    if bias is None:
+        shared[key] = real
     graph.replace(layer.name, replace(layer, inputs=(layer.input(0), real, *layer.inputs[2:])))
 
 

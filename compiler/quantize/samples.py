@@ -13,7 +13,7 @@ from compiler.ir import Graph
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RANDOM_NOTE", "Calibration", "calibration_samples"]
+__all__ = ["NOMINAL_NOTE", "RANDOM_NOTE", "Calibration", "calibration_samples"]
 
 Calibration = Union["NDArray", Mapping[str, "NDArray"], str]
 
@@ -21,6 +21,12 @@ RANDOM_SAMPLES, RANDOM_SEED = 8, 0
 RANDOM_NOTE = (
     f"calibrated on {RANDOM_SAMPLES} random normal inputs (seed {RANDOM_SEED}): cycles and bytes are exact, "
     "accuracy means nothing"
+)
+
+
+NOMINAL_NOTE = (
+    "not calibrated, every activation is taken to lie within -1..1: cycles and bytes moved are exact, "
+    "values mean nothing"
 )
 
 
@@ -37,7 +43,7 @@ def calibration_samples(graph: Graph, calibration: Calibration) -> list[dict[str
     ports = graph.input_ports
     if isinstance(calibration, str):
         if calibration != "random":
-            raise ModelError(f"calibration must be an array or 'random', not {calibration!r}")
+            raise ModelError(f"calibration must be an array, 'random' or 'nominal', not {calibration!r}")
         rng = np.random.default_rng(RANDOM_SEED)
         return [{p.name: rng.standard_normal(p.shape).astype(p.dtype) for p in ports} for _ in range(RANDOM_SAMPLES)]
     if not isinstance(calibration, Mapping):

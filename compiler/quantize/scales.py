@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.ir import QuantParams
+from compiler.repeats import distinct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,9 +32,13 @@ def quantize_weights(
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Symmetric int8 (-127..127) along ``axis``, and the scale of each channel, never below ``smallest``."""
     others = tuple(a for a in range(weights.ndim) if a != axis)
-    peak = np.abs(weights).max(axis=others).astype(np.float64)
+    different = distinct(weights)
+    peak = np.maximum(different.max(axis=others), -different.min(axis=others)).astype(np.float64)
+    peak = np.broadcast_to(peak, weights.shape[axis])
     scale = np.maximum(np.where(peak > 0, peak / 127, 1.0), smallest).astype(np.float32)
     shape = [1] * weights.ndim
     shape[axis] = -1
-    q = np.rint(weights.astype(np.float64) / scale.reshape(shape).astype(np.float64))
-    return np.clip(q, -127, 127).astype(np.int8), scale
+    q = different / scale.reshape(shape)
+    np.rint(q, out=q)
+    np.clip(q, -127, 127, out=q)
+    return np.broadcast_to(q.astype(np.int8), weights.shape), scale

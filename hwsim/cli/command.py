@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,7 +59,7 @@ JsonFile = Annotated[
 Calibration = Annotated[
     str | None,
     typer.Option(
-        metavar="FILE.npy|random",
+        metavar="FILE.npy|random|nominal",
         help="Inputs \\[n, ...] to quantise a float model with; workloads bring their own.",
     ),
 ]
@@ -69,6 +70,8 @@ SimulatorOption = Annotated[str, typer.Option("--simulator", metavar="verilator|
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 STANDARD_OUTPUT = Path("-")
+FILE_WIDTH = 120
+"""Columns of a table that goes elsewhere than to a terminal."""
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -119,7 +122,11 @@ def deliver(table: Any, tree: Any, path: Path | None) -> None:
         write_json(path, tree)
     from rich.console import Console
 
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # Into a file or a pipe: as wide as the tables are, not rich's 80 columns.
+        console.width = FILE_WIDTH
+    console.print(table)
 
 
 def calibration_data(given: str | None) -> Any:
@@ -129,7 +136,7 @@ def calibration_data(given: str | None) -> Any:
         InputError: there is no such array.
 
     """
-    if given is None or given == "random":
+    if given is None or given in ("random", "nominal"):
         return given
     from hwsim.files import load_array
 

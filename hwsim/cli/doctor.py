@@ -1,4 +1,4 @@
-"""``hwsim doctor``: is everything there?"""
+"""``hwsim doctor``: whether everything is there."""
 
 from __future__ import annotations
 

@@ -37,6 +37,10 @@ Voltage = Annotated[
     float | None, typer.Option(metavar="VOLTS", help="Supply voltage: scales energy, and the clock with it.")
 ]
 
+ScaleSim = Annotated[
+    bool, typer.Option("--scalesim", help="Show the cycles of SCALE-Sim's closed forms beside ours instead.")
+]
+
 
 FidelityOption = Annotated[
     Fidelity, typer.Option(help="Closed forms, in milliseconds; or every cycle of the program.")
@@ -56,11 +60,22 @@ def estimate(
     csv_file: CsvFile = None,
     html_file: HtmlFile = None,
     trace_file: TraceFile = None,
+    *,
+    scalesim: ScaleSim = False,
 ) -> None:
     """Cycles, utilisation, memory traffic and energy of every layer, without simulating it."""
     check_json(json_file)
     check_reports(csv=csv_file, html=html_file, trace=trace_file)
     data = calibration_data(calibration)
+    if scalesim:
+        from hwsim.report.tables import scalesim_table
+        from hwsim.scalesim import compare
+
+        with reporting() as reporter:
+            reporter.stage(f"reading and mapping {model}")
+            comparison = compare(model, arch, calibration=data)
+        deliver(scalesim_table(comparison), comparison.to_json(), json_file)
+        return
 
     import hwsim
     from hwsim.report.tables import estimate_table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -54,12 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = app(args=given, prog_name="hwsim", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
-        status = _fail("interrupted", INTERRUPTED)
+        status = INTERRUPTED
     except Exception as error:
         explained = _explain(error)
         if "--debug" in given or explained is None:
             raise
         status = _fail(*explained)
+    if status == INTERRUPTED:
+        # Typer returns this too, and says nothing.
+        _fail("interrupted", status)
     raise SystemExit(status or OK)
 
 
@@ -72,7 +75,7 @@ def _fail(message: str, status: int) -> int:
 def _explain(error: Exception) -> tuple[str, int] | None:
     """What to say of an error, and the exit status; None if it is no user's fault."""
     if isinstance(error, UsageError):
-        return error.format_message(), BAD_INPUT
+        return cast("typer.BadParameter", error).format_message(), BAD_INPUT
     # Late, like all of our imports: a command that goes well needs none of these.
     from hwsim.errors import InputError, SimulationError, ToolError
 

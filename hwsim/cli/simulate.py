@@ -53,8 +53,15 @@ def simulate(
 
     Exits with 1 where anything differs.
     """
+    from hwsim.simulation.build import waves_format
+    from hwsim.simulation.harness import check_memory
+    from hwsim.simulation.simulators import check_simulator
+
     check_json(json_file)
     check_reports(csv=csv_file, html=html_file)
+    check_simulator(simulator)
+    waves_format(waves)
+    kind = check_memory(memory)
     data = calibration_data(calibration)
     if waves is not None:
         from hwsim.files import check_output
@@ -76,7 +83,7 @@ def simulate(
             inputs=inputs,
             layers=layers.split(",") if layers else None,
             simulator=simulator,
-            memory=memory,
+            memory=kind,
             waves=waves,
             seed=seed,
             calibration=data,

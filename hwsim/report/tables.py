@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -13,8 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hwsim.results import Estimate, Simulation
+    from hwsim.scalesim import Comparison
 
-__all__ = ["architectures_table", "beside", "bytes_text", "energy_text", "estimate_table", "simulation_table", "zero"]
+__all__ = [
+    "architectures_table",
+    "beside",
+    "bytes_text",
+    "energy_text",
+    "estimate_table",
+    "scalesim_table",
+    "simulation_table",
+    "zero",
+]
 
 
 def estimate_table(estimate: Estimate) -> Table:
@@ -22,13 +34,13 @@ def estimate_table(estimate: Estimate) -> Table:
     energy = all(layer.energy_pj is not None for layer in estimate.layers) and bool(estimate.layers)
     unit = estimate.technology.energy_unit if estimate.technology is not None else "pJ"
     table = _table(f"{estimate.model} on {estimate.arch} at {estimate.clock_mhz:g} MHz ({estimate.fidelity} model)")
-    table.add_column("layer", no_wrap=True)
-    table.add_column("operator")
-    for name in ("MACs", "cycles", "utilisation", "DRAM read", "DRAM write"):
-        table.add_column(name, justify="right")
+    table.add_column("layer", overflow="fold", min_width=10)
+    table.add_column("operator", overflow="fold", min_width=5)
+    for name in ("MACs", "cycles", "array\nuse", "DRAM\nread", "DRAM\nwrite"):
+        table.add_column(name, justify="right", no_wrap=True)
     if energy:
-        table.add_column("energy", justify="right")
-    table.add_column("bound by")
+        table.add_column("energy", justify="right", no_wrap=True)
+    table.add_column("bound by", overflow="fold", min_width=7)
     for name, layer in zip(short_names([layer.name for layer in estimate.layers]), estimate.layers, strict=True):
         cells: list[str | Text] = [
             *(Text(name), Text(layer.op), f"{layer.macs:,}", f"{layer.cycles:,}", f"{layer.utilization:.1%}"),
@@ -47,10 +59,25 @@ def estimate_table(estimate: Estimate) -> Table:
         cells.append(energy_text(totals["energy_pj"], unit))
     table.add_row(*cells, "", style="bold")
     notes = _energy_notes(estimate, totals) if energy else []
-    if estimate.host_operators:
-        notes.append(f"on the host: {', '.join(estimate.host_operators)}")
+    if estimate.host_steps:
+        notes.append(_on_the_host(estimate))
+    notes += estimate.notes
     table.caption = Text("\n".join(notes)) if notes else None
     return table
+
+
+_MOST_NAMED = 8
+"""Host operators that are told by name; more are counted by kind."""
+
+
+def _on_the_host(estimate: Estimate) -> str:
+    steps = estimate.host_steps
+    if len(steps) <= _MOST_NAMED:
+        names = estimate.host_operators
+    else:
+        names = tuple(f"{count} {op}" for op, count in Counter(step.op for step in steps).items())
+    read, written = (sum(sizes) for sizes in zip(*((s.read_bytes, s.write_bytes) for s in steps), strict=True))
+    return f"on the host: {', '.join(names)}; reads {bytes_text(read)}, writes {bytes_text(written)}"
 
 
 def _energy_notes(estimate: Estimate, totals: dict[str, Any]) -> list[str]:
@@ -71,10 +98,10 @@ def _energy_notes(estimate: Estimate, totals: dict[str, Any]) -> list[str]:
 def simulation_table(run: Simulation) -> Table:
     """RTL beside model and reference, layer by layer."""
     table = _table(f"{run.estimate.model} on {run.estimate.arch}, RTL in {run.simulator}")
-    table.add_column("layer", no_wrap=True)
-    table.add_column("operator")
-    for name in ("MACs", "RTL cycles", "model cycles", "utilisation", "counters differing", "bytes differing"):
-        table.add_column(name, justify="right")
+    table.add_column("layer", overflow="fold", min_width=10)
+    table.add_column("operator", overflow="fold", min_width=5)
+    for name in ("MACs", "RTL\ncycles", "model\ncycles", "array\nuse", "events\ndiffering", "bytes\ndiffering"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, layer in zip(short_names([layer.estimate.name for layer in run.layers]), run.layers, strict=True):
         table.add_row(
             Text(name),
@@ -109,6 +136,34 @@ def simulation_table(run: Simulation) -> Table:
     return table
 
 
+def scalesim_table(comparison: Comparison) -> Table:
+    """SCALE-Sim's cycles beside ours, layer by layer; red where ours, without memory, are more than its."""
+    c = comparison
+    table = _table(f"{c.model} on {c.arch}, {c.rows} x {c.cols}: cycles of SCALE-Sim's closed forms beside ours")
+    table.add_column("layer", overflow="fold", min_width=10)
+    table.add_column("m x k x n", justify="right", no_wrap=True)
+    for name in ("ws", "os", "is", "our array", "with memory"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, layer in zip(short_names([layer.name for layer in c.layers]), c.layers, strict=True):
+        p = layer.product
+        sizes = f"{p.m} x {p.k} x {p.n}" + (f" x {p.groups}" if p.groups > 1 else "")
+        theirs = layer.scalesim
+        more = layer.array is not None and layer.array > theirs[c.dataflow]
+        table.add_row(
+            Text(name),
+            sizes,
+            *(f"{theirs[dataflow]:,}" for dataflow in ("ws", "os", "is")),
+            Text("-" if layer.array is None else f"{layer.array:,}", style="bold red" if more else "green"),
+            f"{layer.cycles:,}",
+        )
+    table.add_section()
+    total = [sum(layer.scalesim[dataflow] for layer in c.layers) for dataflow in ("ws", "os", "is")]
+    ours = sum(layer.array or 0 for layer in c.layers), sum(layer.cycles for layer in c.layers)
+    table.add_row("total", "", *(f"{cycles:,}" for cycles in (*total, *ours)), style="bold")
+    table.caption = f"our array is {c.dataflow}, operands in the scratchpads; 'with memory' is the whole accelerator"
+    return table
+
+
 def architectures_table(rows: Sequence[tuple[str, ...]], columns: Sequence[str]) -> Table:
     """Presets, one a row; the first column is the name."""
     table = _table("architectures")
@@ -121,7 +176,15 @@ def architectures_table(rows: Sequence[tuple[str, ...]], columns: Sequence[str])
 
 def _table(title: str) -> Table:
     # As Text: the name of a model, too, may hold what rich takes for markup.
-    return Table(title=Text(title), title_justify="left", caption_justify="left", header_style="bold")
+    return Table(
+        title=Text(title),
+        title_justify="left",
+        caption_justify="left",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
 
 
 def beside(model: int, rtl: int) -> Text:

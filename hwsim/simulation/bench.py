@@ -92,6 +92,7 @@ async def drained(dut: Any, registers: Registers) -> None:
 
     Raises:
         NoEndError: they stay open.
+
     """
     for _ in range(DRAIN_LOOKS):
         if not (await registers.fields("status"))["busy"]:
@@ -105,12 +106,15 @@ async def interrupt(dut: Any, max_cycles: int, progress: Path, *, free_run: bool
 
     Raises:
         NoEndError: it did not come within ``max_cycles``.
+
     """
     passed, look = 0, FIRST_LOOK_CYCLES
     dut.free_run.value = free_run
     while not dut.irq.value:
         if passed >= max_cycles:
-            raise NoEndError(f"no interrupt within {max_cycles} cycles: the accelerator hangs, or max_cycles is too low")
+            raise NoEndError(
+                f"no interrupt within {max_cycles} cycles: the accelerator hangs, or max_cycles is too low"
+            )
         step = min(look, max_cycles - passed)
         began = time.perf_counter()
         await First(RisingEdge(dut.irq), Timer(step * CLOCK_NS, unit="ns"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from hwsim.errors import InputError
 from hwsim.simulation.build import Design
 
-__all__ = ["MEMORIES", "MIN_MEMORY_BYTES", "MemoryKind", "harness"]
+__all__ = ["MEMORIES", "MIN_MEMORY_BYTES", "MemoryKind", "check_memory", "harness"]
 
 MemoryKind = Literal["dram", "axiram"]
 MEMORIES: tuple[MemoryKind, ...] = ("dram", "axiram")
@@ -25,6 +26,19 @@ _REGISTER_PORTS = tuple(
     )
 )
 _PORTS = ("clk", "rst", "free_run", "dump", "irq", *_REGISTER_PORTS)
+
+
+def check_memory(name: str) -> MemoryKind:
+    """``name``, if it is a memory.
+
+    Raises:
+        InputError: it is not.
+
+    """
+    for known in MEMORIES:
+        if name == known:
+            return known
+    raise InputError(f"{name!r} is not a memory; known: {', '.join(MEMORIES)}")
 
 
 def harness(verilog: str, *, data_bytes: int, memory: MemoryKind, memory_bytes: int) -> Design:

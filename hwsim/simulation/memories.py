@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import random
 from abc import ABC, abstractmethod
 from itertools import chain
@@ -53,29 +54,29 @@ class HdlDram(Memory):
 
 
 class RandomAxiRam(Memory):
-    """Two of cocotbext-axi's ``AxiRam`` on the same bytes, one per port, every channel held back at random."""
+    """cocotbext-axi's ``AxiRam`` halves, all on the same bytes, every channel held back at random."""
 
     free_run = False
 
     def __init__(self, dut: Any, session: Session, folder: Path) -> None:
-        from cocotbext.axi import AxiBus, AxiRam, AxiRamRead, AxiReadBus
+        from cocotbext.axi import AxiBus, AxiRamRead, AxiRamWrite, AxiReadBus
 
         image = (folder / RAW_IMAGE_FILE).read_bytes()
-        self._data = AxiRam(AxiBus.from_prefix(dut, "m_axi_data"), dut.clk, dut.rst, size=session.memory_bytes)
-        self._data.write(0, image)
-        fetch = AxiRamRead(
-            AxiReadBus.from_prefix(dut, "m_axi_fetch"), dut.clk, dut.rst, size=session.memory_bytes, mem=self._data.mem
-        )
+        self._bytes = mmap.mmap(-1, session.memory_bytes)
+        self._bytes[: len(image)] = image
+        clocked = {"clock": dut.clk, "reset": dut.rst, "size": session.memory_bytes, "mem": self._bytes}
+        data = AxiBus.from_prefix(dut, "m_axi_data")
+        read = AxiRamRead(data.read, **clocked)
+        write = AxiRamWrite(data.write, **clocked)
+        fetch = AxiRamRead(AxiReadBus.from_prefix(dut, "m_axi_fetch"), **clocked)
+
         rng = random.Random(cocotb.RANDOM_SEED)
-        for read in (self._data.read_if, fetch):
-            for channel in (read.ar_channel, read.r_channel):
-                channel.set_pause_generator(_pauses(random.Random(rng.random()), session.stall))
-        write = self._data.write_if
-        for channel in (write.aw_channel, write.w_channel, write.b_channel):
+        reads = (read.ar_channel, read.r_channel, fetch.ar_channel, fetch.r_channel)
+        for channel in (*reads, write.aw_channel, write.w_channel, write.b_channel):
             channel.set_pause_generator(_pauses(random.Random(rng.random()), session.stall))
 
     async def dump(self, path: Path) -> None:
-        path.write_bytes(self._data.read(0, self._data.size))
+        path.write_bytes(self._bytes[:])
 
 
 def attach(dut: Any, session: Session, folder: Path) -> Memory:

@@ -18,7 +18,7 @@ from hwsim.simulation.dram import DUMP_FILE, IMAGE_FILE, RAW_IMAGE_FILE, read_wo
 from hwsim.simulation.harness import MemoryKind, harness
 from hwsim.simulation.runner import run
 from hwsim.simulation.session import Job, JobResult, Session, dump_name, read_results
-from hwsim.simulation.simulators import SimulatorName, check_simulator
+from hwsim.simulation.simulators import check_simulator
 from hwsim.simulation.verilog import accelerator_verilog
 from rtl.isa import Fault
 
@@ -60,7 +60,7 @@ class RtlRun:
     fault: Fault
     """Why it did not, or NONE."""
     fault_unit: int
-    """Who saw the fault: an :class:`rtl.isa.Engine`, or 4 for fetch, 5 for dispatch."""
+    """Who saw the fault: an :class:`rtl.isa.Engine`, or 4 for dispatch, 5 for fetch."""
     fault_layer: int | None
     counters: np.ndarray
     """int64 ``[layers, counters]``, in the order of :data:`rtl.counters.COUNTERS`."""
@@ -119,17 +119,16 @@ def simulate_programs(
 ) -> list[RtlRun]:
     """Run programs one after the other, in one simulator, on a memory that begins as ``image`` and is kept.
 
-    Args:
-        memory: ``dram`` is deterministic, with the latency and interval of ``config.dram``; its cycles are those the
-            model predicts. ``axiram`` answers at random by ``seed``, holding each channel back for the share ``stall``
-            of the time: for tests of the protocol, a Python coroutine per cycle.
-        waves: a ``.fst`` or ``.vcd`` file to write. Makes its own build.
-        progress: called from another thread, a few times a second, with the cycles of the current job.
-        verilog: instead of the accelerator that ``config`` describes.
+    ``memory`` is ``dram``, deterministic with the latency and interval of ``config.dram``, whose cycles are those that
+    the model predicts; or ``axiram``, which answers at random by ``seed`` and holds each channel back for the share
+    ``stall`` of the time: a test of the protocol, with Python in every cycle. ``waves`` is a ``.fst`` or ``.vcd`` file
+    to write. ``progress`` is called a few times a second, from another thread, with the cycles of the current job.
+    ``verilog`` takes the place of the accelerator that ``config`` describes.
 
     Raises:
         SimulationError: it does not compile, or a program neither ended nor faulted. The message names the log.
         ToolError: a simulator or compiler is missing.
+
     """
     name = check_simulator(simulator)
     text = accelerator_verilog(config) if verilog is None else verilog

@@ -36,6 +36,7 @@ class Registers:
 
         Raises:
             RegisterError: it was refused.
+
         """
         self._port("awaddr").value = REGISTERS[name].address
         self._port("wdata").value = value
@@ -49,6 +50,7 @@ class Registers:
 
         Raises:
             RegisterError: it was refused.
+
         """
         self._port("araddr").value = REGISTERS[name].address
         await self._send("ar")

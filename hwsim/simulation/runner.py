@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cocotb_tools.check_results import get_results
@@ -15,7 +18,6 @@ from hwsim.simulation.session import PROGRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from hwsim.simulation.build import Build
 
@@ -41,6 +43,7 @@ def run(
 
     Raises:
         SimulationError: a test failed, or the simulator did not get as far as running one.
+
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / LOG
@@ -74,10 +77,22 @@ def run(
 def _runner(build: Build) -> Runner:
     if build.simulator == "icarus":
         return _IcarusRunner(build.waves)
-    return Verilator()
+    return _VerilatorRunner()
 
 
-class _IcarusRunner(Icarus):
+class _FromHere(Runner):
+    """The simulator runs in another folder, where a relative entry of ``sys.path`` would be another one."""
+
+    def _set_env_test(self) -> None:
+        super()._set_env_test()
+        self.env["PYTHONPATH"] = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path)
+
+
+class _VerilatorRunner(_FromHere, Verilator):
+    """cocotb's, from here."""
+
+
+class _IcarusRunner(_FromHere, Icarus):
     """cocotb's runner writes FST or nothing; this one can write VCD."""
 
     def __init__(self, waves: str | None) -> None:
@@ -86,7 +101,9 @@ class _IcarusRunner(Icarus):
 
     def _test_command(self) -> list[list[str]]:
         wanted = f"-{self._format or 'none'}"
-        return [[wanted if word in {"-fst", "-none"} else word for word in command] for command in super()._test_command()]
+        return [
+            [wanted if word in {"-fst", "-none"} else word for word in command] for command in super()._test_command()
+        ]
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,17 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["PROGRESS", "RESULTS", "SESSION", "Job", "JobResult", "Session", "dump_name", "read_results", "write_results"]
+__all__ = [
+    "PROGRESS",
+    "RESULTS",
+    "SESSION",
+    "Job",
+    "JobResult",
+    "Session",
+    "dump_name",
+    "read_results",
+    "write_results",
+]
 
 SESSION = "session.json"
 RESULTS = "results.json"

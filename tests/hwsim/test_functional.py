@@ -12,8 +12,6 @@ from compiler.errors import ModelError
 from compiler.interpreter import interpret
 from compiler.mapping.compile import compile_graph
 from hwsim.functional import Machine
-from rtl.config import ArchConfig, DenseConfig, MemoryConfig
-from rtl.isa import Compute, Fill, Load, Post, PostConfig, PostFill, Space, Store
 from tests.system.random_archs import random_arch
 from tests.system.random_layers import random_case
 

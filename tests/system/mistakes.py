@@ -31,13 +31,17 @@ from tests.system.random_archs import random_arch
 
 __all__ = ["DISPATCH", "FETCH", "MISTAKES", "VICTIM", "WINDOW_BYTES", "Mistake"]
 
-VICTIM = random_arch(102, rows=4, cols=4).model_copy(update={"dram": DramConfig(latency_cycles=20, beat_interval=1)})
+VICTIM = random_arch(102, rows=4, cols=4, dataflow="weight_stationary").model_copy(
+    update={"dram": DramConfig(latency_cycles=20, beat_interval=1)}
+)
 WINDOW_BYTES = 0x2000
 DISPATCH, FETCH = 4, 5
 LOAD, COMPUTE, POST, STORE = (1 << engine for engine in Engine)
 
 _MEMORY, _ROWS, _COLS = VICTIM.memory, VICTIM.dense.rows, VICTIM.dense.cols
-IFM, OFM, WEIGHT, PARAM = (1024 * kib for kib in (_MEMORY.ifm_kib, _MEMORY.ofm_kib, _MEMORY.weight_kib, _MEMORY.param_kib))
+IFM, OFM, WEIGHT, PARAM = (
+    1024 * kib for kib in (_MEMORY.ifm_kib, _MEMORY.ofm_kib, _MEMORY.weight_kib, _MEMORY.param_kib)
+)
 ACCUMULATORS = _MEMORY.accumulators
 BURST = VICTIM.bus.data_bytes * VICTIM.bus.burst_beats
 
@@ -207,7 +211,7 @@ def _banks() -> dict[str, Mistake]:
 def _dram() -> dict[str, Mistake]:
     end = WINDOW_BYTES
     cases = {
-        "just past": ({"dram": end - 3}, ()),
+        "just past": ({"dram": end - 3}, ((end - 3, end),)),
         "in its second row": ({"dram": end - 8, "rows": 2, "dram_stride": 8}, ((end - 8, end - 4),)),
         "in its second burst": ({"dram": end - BURST, "row_bytes": BURST + 1}, ((end - BURST, end),)),
         "far beyond": ({"dram": (1 << 32) - 4}, ()),
@@ -239,7 +243,7 @@ def _tokens() -> dict[str, Mistake]:
         "token that nobody gives": Mistake(_run(_LOAD, waits, End()), Fault.DEADLOCK, Engine.STORE, layer=2),
         "token taken twice": Mistake(_run(given, waits, waits, End()), Fault.DEADLOCK, Engine.STORE, layer=2,
                                      may_write=((0, 4),)),
-        "token given too late": Mistake(_run(waits, *[_CONFIG] * 3, End(), given), Fault.DEADLOCK, Engine.STORE, layer=2),
+        "token given too late": Mistake(_run(waits, _CONFIG, End(), given), Fault.DEADLOCK, Engine.STORE, layer=2),
         "queue full of those that wait": Mistake(_run(*[waits] * deep, End()), Fault.DEADLOCK, Engine.STORE, layer=2),
         "each waits for the other": Mistake(_run(lone, other, End()), Fault.DEADLOCK, Engine.LOAD, layer=1),
         "all four in a circle": Mistake(_run(*everyone, End()), Fault.DEADLOCK, Engine.LOAD, layer=4),
@@ -249,7 +253,5 @@ def _tokens() -> dict[str, Mistake]:
     }  # fmt: skip
 
 
-MISTAKES: dict[str, Mistake] = (
-    _opcodes() | _dispatch() | _empty() | _scratchpads() | _banks() | _dram() | _tokens()
-)
+MISTAKES: dict[str, Mistake] = _opcodes() | _dispatch() | _empty() | _scratchpads() | _banks() | _dram() | _tokens()
 """By what is wrong."""

@@ -12,9 +12,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.ir import Add, Concat, Conv, Graph, Layout, Pool, PoolKind, Port, QuantParams, Requantize, Residual, Tensor
+from compiler.ir import (
+    Add,
+    Concat,
+    Conv,
+    Graph,
+    Layout,
+    Pool,
+    PoolKind,
+    Port,
+    QuantParams,
+    Requantize,
+    Residual,
+    Tensor,
+)
 from compiler.ir.shapes import integer_shape
-from compiler.numerics import residual
+from compiler.numerics import RESIDUAL_BITS, residual
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +86,9 @@ class _Builder:
             self._layer()
         unread = [name for name in self.activations if not self.graph.consumers(name) and name not in self.graph.inputs]
         # A tensor may leave and be read again, too.
-        also = [name for name in self.activations if name not in [*unread, *self.graph.inputs] and self.rng.random() < 0.2]
+        also = [
+            name for name in self.activations if name not in [*unread, *self.graph.inputs] and self.rng.random() < 0.2
+        ]
         self.graph.output_ports = tuple(self._port(name) for name in [*also, *unread])
         self.graph.verify()
         return Case(self.seed, self.graph, self.inputs)
@@ -168,7 +183,9 @@ class _Builder:
             "pads": tuple(pads),
         }
 
-    def _conv(self, source: str, *, groups: int = 1, filters: int | None = None, kernels: list[int] | None = None) -> None:
+    def _conv(
+        self, source: str, *, groups: int = 1, filters: int | None = None, kernels: list[int] | None = None
+    ) -> None:
         rng, shape = self.rng, self.graph.tensor(source).shape
         window = self._window(shape, kernels or [1, 1, 2, 3, 3, 3, 4, 5])
         filters = filters or rng.choice(CHANNELS)
@@ -196,7 +213,7 @@ class _Builder:
             weights=weights,
             bias=self.data.integers(-1, 1, filters, endpoint=True).astype(np.int32) * rng.choice([0, 1, 3000, 1 << 28]),
             input_zero_point=self._zero_point(),
-            requantize=self._requantize(filters, 75 * 75 * (weights[..., 0].size**0.5)),
+            requantize=self._requantize(filters, 75 * 75 * (weights[..., 0].size ** 0.5)),
             groups=groups,
             residual=None if skip is None else self._residual(skip, quant),
             **window,
@@ -237,7 +254,11 @@ class _Builder:
 
     def _add_pool(self, source: str, kind: PoolKind, window: dict[str, tuple[int, ...]]) -> None:
         shape = self.graph.tensor(source).shape
-        counts = {PoolKind.MAX: 1, PoolKind.AVERAGE: int(np.prod(window["kernel"])), PoolKind.GLOBAL: shape[0] * shape[1]}
+        counts = {
+            PoolKind.MAX: 1,
+            PoolKind.AVERAGE: int(np.prod(window["kernel"])),
+            PoolKind.GLOBAL: shape[0] * shape[1],
+        }
         self._emit(
             Pool(
                 name=f"pool{len(self.activations)}",
@@ -255,7 +276,8 @@ class _Builder:
         low, high = rng.choice([(-128, 127), sorted(rng.choices(range(-128, 128), k=2))])
         if rng.random() < 0.5:
             return residual(skip, self._quant(), self.graph.tensor(skip).quant or out, out, low, high)
-        main, other = (rng.choice([0, 1, -1, 65535, -65536, rng.randint(-65536, 65535)]) for _ in range(2))
+        most = 1 << (RESIDUAL_BITS - 1)
+        main, other = (rng.choice([0, 1, -1, most - 1, -most, rng.randint(-most, most - 1)]) for _ in range(2))
         return Residual(skip, main, other, rng.randint(-(1 << 30), 1 << 30), rng.choice([1, 8, 16, 31]), low, high)
 
     def _partner(self, tensor: str) -> str:
@@ -283,10 +305,7 @@ class _Builder:
     def _concat(self, source: str) -> None:
         height, width, _ = self.graph.tensor(source).shape
         quant = self.graph.tensor(source).quant
-        parts = [source]
-        for _ in range(self.rng.choice([1, 1, 2])):
-            parts.append(self._input((height, width, self.rng.choice(CHANNELS[:10])), quant))
+        more = range(self.rng.choice([1, 1, 2]))
+        parts = [source, *(self._input((height, width, self.rng.choice(CHANNELS[:10])), quant) for _ in more)]
         self.rng.shuffle(parts)
-        self._emit(
-            Concat(name=f"concat{len(self.activations)}", inputs=tuple(parts), output=self._next), quant
-        )
+        self._emit(Concat(name=f"concat{len(self.activations)}", inputs=tuple(parts), output=self._next), quant)

@@ -16,36 +16,51 @@ from hwsim.simulation.program import RtlRun
 from rtl.config import ArchConfig
 from rtl.isa import Fault
 from tests.system.differential import Trial, run_in_rtl, trials_of
-from tests.system.random_archs import random_arch, random_dram
+from tests.system.random_archs import Dataflow, random_arch, random_dram
 from tests.system.random_layers import random_case
 
+Arch = tuple[int, int, int, Dataflow]
 FEW_CYCLES = 30_000
 """Longer programs are left to whole networks."""
 
-QUICK = [(101, 2, 2), (102, 4, 4), (103, 3, 5), (104, 8, 4)]
-"""Seed, rows and columns of an accelerator."""
+WS: Dataflow = "weight_stationary"
+OS: Dataflow = "output_stationary"
+QUICK = [(101, 2, 2, WS), (102, 4, 4, WS), (103, 3, 5, OS), (104, 8, 4, OS)]
+"""Seed, rows, columns and dataflow of an accelerator."""
 THOROUGH = [
-    (201, 16, 16), (202, 16, 8), (203, 8, 16), (204, 2, 16), (205, 16, 2), (206, 11, 5),
-    (207, 5, 12), (208, 8, 8), (209, 4, 6), (210, 2, 3), (211, 12, 12), (212, 3, 2), (213, 6, 11),
+    (201, 16, 16, WS), (202, 16, 8, WS), (203, 8, 16, WS), (204, 2, 16, WS), (205, 16, 2, WS), (206, 11, 5, WS),
+    (207, 5, 12, WS), (208, 8, 8, WS), (209, 4, 6, WS), (210, 2, 3, WS), (211, 16, 16, OS), (212, 3, 2, OS),
+    (213, 6, 11, OS), (214, 8, 8, OS), (215, 2, 2, OS), (216, 12, 3, OS),
 ]  # fmt: skip
 
 
-def some_trials(config: ArchConfig, first_seed: int, networks: int) -> list[Trial]:
+def arch_of(arch: Arch) -> ArchConfig:
+    """The accelerator that a line of the tables above names."""
+    seed, rows, cols, dataflow = arch
+    return random_arch(seed, rows=rows, cols=cols, dataflow=dataflow)
+
+
+def arch_name(arch: Arch) -> str:
+    return f"{arch[1]}x{arch[2]}-{'ws' if arch[3] == WS else 'os'}"
+
+
+def some_trials(
+    config: ArchConfig, first_seed: int, networks: int, *, most_macs: int = 20_000, most_cycles: int = FEW_CYCLES
+) -> list[Trial]:
     """Both programs of so many networks that ``config`` takes, from a seed on."""
     found: list[Trial] = []
     seed = first_seed
     while len(found) < 2 * networks:
-        trials = trials_of(random_case(seed, most_macs=20_000), config)
-        if trials and all(trial.model.cycles <= FEW_CYCLES for trial in trials):
+        trials = trials_of(random_case(seed, most_macs=most_macs), config)
+        if trials and all(trial.model.cycles <= most_cycles for trial in trials):
             found += trials
         seed += 1
         assert seed < first_seed + 10 * networks, f"{config.name} takes too few networks to be a test of anything"
     return found
 
 
-def hold_against_rtl(arch: tuple[int, int, int], networks: int, memories: int, record_property) -> None:
-    seed, rows, cols = arch
-    base = random_arch(seed, rows=rows, cols=cols)
+def hold_against_rtl(arch: Arch, networks: int, memories: int, record_property) -> None:
+    seed, base = arch[0], arch_of(arch)
     rng = Random(seed)
     wrong = []
     for memory in range(memories):
@@ -62,13 +77,13 @@ def hold_against_rtl(arch: tuple[int, int, int], networks: int, memories: int, r
     assert not wrong, "\n".join([f"{len(wrong)} differences, of which", *wrong[:5]])
 
 
-@pytest.mark.parametrize("arch", QUICK, ids=lambda a: f"{a[1]}x{a[2]}")
+@pytest.mark.parametrize("arch", QUICK, ids=arch_name)
 def test_rtl_equals_interpreter_and_cycle_model(arch, record_property):
     hold_against_rtl(arch, networks=8, memories=3, record_property=record_property)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", THOROUGH, ids=lambda a: f"{a[1]}x{a[2]}")
+@pytest.mark.parametrize("arch", THOROUGH, ids=arch_name)
 def test_rtl_equals_interpreter_and_cycle_model_on_many_accelerators(arch, record_property):
     hold_against_rtl(arch, networks=10, memories=4, record_property=record_property)
 

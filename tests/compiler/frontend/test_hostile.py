@@ -71,6 +71,19 @@ def external(location: str, **entries: str) -> Callable[[Path], Path]:
     return write
 
 
+def too_many_weights(folder: Path) -> Path:
+    """Five initializers of 1 GiB each, outside the file."""
+    with (folder / "weights.bin").open("wb") as file:
+        file.truncate(5 << 30)
+    proto = model([op("Concat", "x a b c d e", "y", axis=0)], {"x": (1, 2**28)}, "y")
+    for number, name in enumerate("abcde"):
+        tensor = proto.graph.initializer.add(name=name, dims=[1, 2**28], data_type=TensorProto.FLOAT)
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in {"location": "weights.bin", "offset": number << 30, "length": 1 << 30}.items():
+            tensor.external_data.add(key=key, value=str(value))
+    return save(proto, folder)
+
+
 def set_weights(**fields: object) -> Callable[[Path], Path]:
     def change(proto: onnx.ModelProto) -> None:
         tensor = proto.graph.initializer[0]
@@ -210,7 +223,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
         built(
             [op("ConstantOfShape", "s", "f"), op("Add", "x f", "y")], {"x": (1, 1)}, "y", {"s": np.array([10**6] * 2)}
         ),
-        r": tensor '[fy]' would be \[1000000, 1000000\]; 1 to",
+        r": node 'f' \(ConstantOfShape\): makes the shape \[1000000, 1000000\]; 0 to 268435456 elements",
     ),
     "dynamic size": (
         built([op("Conv", "x w", "y")], {"x": ("n", 3, "height", 8)}, "y", WEIGHTS),
@@ -274,6 +287,10 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
         r": offset or length of its external data is no",
     ),
     "external length huge": (external("short.bin", length=str(10**15)), r": bytes 0\.\.1000000000000000 are not in"),
+    "weights beyond 4 GiB": (
+        too_many_weights,
+        r": its initializers have 1342177280 elements together; at most \d+ are",
+    ),
     "scale zero": (qdq(s=0.0), r": node 'q' \(QuantizeLinear\): its scale 0\.0 is not a positive number$"),
     "scale NaN": (qdq(s=float("nan")), r": initializer 's' has NaN or infinite values"),
     "scale infinite": (qdq(s=float("inf")), r": node 'q' \(QuantizeLinear\): its scale inf is not a positive number$"),

@@ -78,10 +78,38 @@ def test_random_calibration_is_reported_and_repeatable(tmp_path: Path):
     assert [t.quant for t in first.tensors()] == [t.quant for t in second.tensors()]
 
 
+def test_made_up_ranges_cost_what_calibrated_ones_do(tmp_path: Path):
+    nodes, inputs, constants = convnet()
+    path = save(model(nodes, inputs, "y", constants), tmp_path)
+    nominal, random = (compiler.load(path, calibration=how) for how in ("nominal", "random"))
+    assert "not calibrated" in nominal.notes[0]
+    assert kinds(nominal) == kinds(random)
+    assert [t.shape for t in nominal.tensors()] == [t.shape for t in random.tensors()]
+
+
+def test_filled_weights_are_never_written_out(tmp_path: Path):
+    shape = np.array([64, 4096])
+    nodes = [
+        op("ConstantOfShape", "s", "w", value=numpy_helper.from_array(np.float32([0.5]))),
+        op("Gemm", "x w", "y", transB=1),
+    ]
+    graph = compiler.load(save(model(nodes, {"x": (1, 4096)}, "y", {"s": shape}), tmp_path), calibration="nominal")
+    (layer,) = graph.select(Conv)
+    assert layer.weights.shape == (1, 1, 4096, 64)
+    assert layer.weights.strides[2:] == (0, 0)
+    assert (layer.weights == 127).all()
+
+
+def test_outputs_that_nothing_reads_need_no_shape(tmp_path: Path):
+    nodes = [op("Dropout", "x ratio", "d mask"), op("Conv", "d w", "y")]
+    proto = model(nodes, {"x": (1, 3, 5, 5)}, "y", {"w": rand(2, 3, 1, 1), "ratio": 0.5})
+    assert kinds(compiler.load(save(proto, tmp_path), calibration="nominal")) == ["Conv"]
+
+
 @pytest.mark.parametrize(
     ("calibration", "message"),
     [
-        ("guess", r"calibration must be an array or 'random', not 'guess'$"),
+        ("guess", r"calibration must be an array, 'random' or 'nominal', not 'guess'$"),
         (
             np.zeros((4, 3, 9, 9)),
             r"calibration data for input 'x' is float64 \[4, 3, 9, 9\], not numbers \[n, 3, 10, 10",

@@ -96,8 +96,14 @@ def features(i: Instruction, config: ArchConfig) -> set[str]:
         case Compute():
             marks = {"flatten": i.flatten, "depthwise": i.depthwise, "reuse": i.reuse_weights, "hold": i.hold}
             marks |= {"resident input": i.source == Space.OFM, "maximum": i.op == AccumulateOp.MAX}
-            marks |= {"second window": i.op == AccumulateOp.ADD, "dilated": i.kx > 1 and not i.depthwise and not i.reuse_weights}
-            marks |= {"strided depthwise": i.depthwise and i.kx_stride > 1, "all columns": i.filters == config.dense.cols}
+            marks |= {
+                "second window": i.op == AccumulateOp.ADD,
+                "dilated": i.kx > 1 and not i.depthwise and not i.reuse_weights,
+            }
+            marks |= {
+                "strided depthwise": i.depthwise and i.kx_stride > 1,
+                "all columns": i.filters == config.dense.cols,
+            }
         case Post():
             marks = {"residual from IFM": i.residual and i.skip_source == Space.IFM}
             marks |= {"residual from OFM": i.residual and i.skip_source == Space.OFM}

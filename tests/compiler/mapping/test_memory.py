@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +45,7 @@ def test_small_blocks_never_take_the_place_of_the_one_before(sizes):
     """So the next one can be loaded while this one is read."""
     ring = Ring(SIZE, ALIGN)
     blocks = [ring.put(size) for size in sizes]
-    assert not any(a.overlaps(b) for a, b in zip(blocks, blocks[1:], strict=False))
+    assert not any(a.overlaps(b) for a, b in pairwise(blocks))
 
 
 def test_two_blocks_of_half_the_size_take_turns():

@@ -52,13 +52,23 @@ def test_scaling_after_a_dense_layer(transposed: int, tmp_path: Path):
         [op("Conv", "x w", "c"), BN, op("Mul", "c y", "z")],
         [op("Conv", "x w", "c"), op("Mul", "c map", "z")],
         [op("Conv", "x w", "r"), op("Relu", "r", "c"), op("Mul", "c one", "z")],
-        [op("Conv", "x v", "c"), op("Mul", "c one", "z"), op("DequantizeLinear", "q one", "v")],
+        [op("Conv", "x v", "c"), op("Mul", "c one", "z"), op("DequantizeLinear", "q one zero", "v")],
     ],
-    ids=["read twice", "not per channel", "after an activation", "integer weights"],
+    ids=["read twice", "not per channel", "after an activation", "integer weights with a zero point"],
 )
 def test_what_cannot_be_folded_stays(nodes: list, tmp_path: Path):
-    constants = {**CONSTANTS, "q": np.ones((4, 3, 3, 3), np.int8)}
+    constants = {**CONSTANTS, "q": np.ones((4, 3, 3, 3), np.int8), "zero": np.int8(1)}
     graph = imported(tmp_path, nodes, {"x": (1, 3, 6, 6)}, "z", constants)
     FuseActivation()(graph)
     _, (trace,) = applied(graph, FoldBatchNorm())
     assert not trace.changed
+
+
+@pytest.mark.parametrize("scaling", [BN, op("Mul", "c channel", "y"), op("Div", "c wide", "y")])
+def test_scales_of_integer_weights_take_a_factor_and_integers_its_sign(scaling: onnx.NodeProto, tmp_path: Path):
+    integers = np.random.default_rng(0).integers(-127, 128, (4, 3, 3, 3)).astype(np.int8)
+    constants = {**CONSTANTS, "q": integers, "s": np.abs(rand(4)) + 0.1, "zero": np.zeros(4, np.int8)}
+    nodes = [op("DequantizeLinear", "q s zero", "v", axis=0), op("Conv", "x v b", "c"), scaling]
+    graph, (trace,) = applied(imported(tmp_path, nodes, {"x": (1, 3, 6, 6)}, "y", constants), FoldBatchNorm())
+    assert trace.changed
+    assert [k for k in kinds(graph) if k != "DequantizeLinear"] == ["Conv"]

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
     from rtl.isa import Instruction
 
-__all__ = ["Access", "Deadlock", "races", "retired_before"]
+__all__ = ["Access", "DeadlockError", "races", "retired_before"]
 
 Access = "Mapping[int, NDArray[np.int64]]"
 """Addresses that an instruction touches, by memory."""
 
 
-class Deadlock(Exception):
+class DeadlockError(Exception):
     """An instruction waits for a token that no earlier one gives."""
 
 
 def retired_before(program: Sequence[Instruction]) -> list[tuple[int, ...]]:
-    """For each instruction and engine, the last instruction of that engine sure to have retired before it issues; or -1.
+    """By instruction and engine: the last one of that engine that is sure to have retired when it issues, or -1.
 
     Raises:
-        Deadlock: in program order, a token is missing. Dispatch is in that order, so nothing else can save it.
+        DeadlockError: in program order, a token is missing. Dispatch is in that order, so nothing else can save it.
     """
     tokens: dict[tuple[int, int], deque[int]] = {
         (a, b): deque() for a in range(ENGINE_COUNT) for b in range(ENGINE_COUNT)
@@ -46,7 +46,7 @@ def retired_before(program: Sequence[Instruction]) -> list[tuple[int, ...]]:
         for other in range(ENGINE_COUNT):
             if instruction.wait >> other & 1:
                 if not tokens[other, engine]:
-                    raise Deadlock(f"instruction {index} waits for engine {other}")
+                    raise DeadlockError(f"instruction {index} waits for engine {other}")
                 giver = tokens[other, engine].popleft()
                 clock = [max(pair) for pair in zip(clock, known[giver], strict=True)]
                 clock[other] = max(clock[other], giver)
@@ -87,7 +87,10 @@ def races(
                 continue
             for kind, touched, name in earlier:
                 for memory, addresses in touched.items():
-                    if addresses.size and (before := int(last[kind, other, memory][addresses].max())) > known[index][other]:
+                    if (
+                        addresses.size
+                        and (before := int(last[kind, other, memory][addresses].max())) > known[index][other]
+                    ):
                         found.append((before, index, name))
         for kind, touched in (("read", reads), ("write", writes)):
             for memory, addresses in touched.items():

@@ -5,20 +5,21 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.program.hazards import Memory, Range, TokenPlacer
 from rtl.isa import Compute, Engine, Fill, Instruction, PostConfig, Store
-from tests.compiler.program.order import Deadlock, left_over, races, retired_before
+from tests.compiler.program.order import DeadlockError, left_over, races, retired_before
 
 BYTES = 12
 
 KINDS: dict[Engine, Instruction] = {
     Engine.LOAD: Fill(value=0, spad=0, rows=1, row_bytes=1, spad_stride=0),
     Engine.COMPUTE: Compute(
-        source=0, act=0, out_w=1, out_h=1, x_stride=0, y_stride=0, run=1, kx=1, kx_stride=0, ky=1, ky_stride=0, weight=0,
-        filters=1, acc=0, op=0, flatten=0, depthwise=0, reuse_weights=0, hold=0,
+        source=0, act=0, out_w=1, out_h=1, x_stride=0, y_stride=0, run=1, kx=1, kx_stride=0, ky=1, ky_stride=0,
+        weight=0, filters=1, acc=0, op=0, flatten=0, depthwise=0, reuse_weights=0, hold=0,
     ),
     Engine.POST: PostConfig(zero_point=0, low=0, high=0),
     Engine.STORE: Store(spad=0, rows=1, row_bytes=1, spad_stride=0, dram=0, dram_stride=0),
@@ -85,7 +86,9 @@ def test_no_wait_is_idle(steps):
                 assert needed
 
 
-def conflict(a: tuple[Engine, tuple[Range, ...], tuple[Range, ...]], b: tuple[Engine, tuple[Range, ...], tuple[Range, ...]]) -> bool:
+def conflict(
+    a: tuple[Engine, tuple[Range, ...], tuple[Range, ...]], b: tuple[Engine, tuple[Range, ...], tuple[Range, ...]]
+) -> bool:
     def meet(ours: tuple[Range, ...], theirs: tuple[Range, ...]) -> bool:
         return any(x.memory == y.memory and x.start < y.stop and y.start < x.stop for x in ours for y in theirs)
 
@@ -124,9 +127,5 @@ def test_the_naive_model_sees_a_lost_token():
 
 def test_the_naive_model_sees_a_deadlock():
     load, compute = place([(Engine.LOAD, (), BYTE), (Engine.COMPUTE, BYTE, ())])
-    try:
+    with pytest.raises(DeadlockError, match=r"^instruction 1 waits for engine 0$"):
         retired_before([dataclasses.replace(load, signal=0), compute])
-    except Deadlock as error:
-        assert str(error) == "instruction 1 waits for engine 0"
-    else:
-        raise AssertionError("it was not seen")

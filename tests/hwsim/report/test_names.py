@@ -8,9 +8,12 @@ import pytest
 
 from hwsim.report.names import NAME_WIDTH, short_names
 
-TFLITE = (
+FUSED = (
     "net/activation/Relu;net/batch_normalization/FusedBatchNormV3;net/conv2d/BiasAdd/ReadVariableOp/resource;"
-    "net/conv2d/BiasAdd;net/conv2d_2/Conv2D;net/conv2d/Conv2D1_prequant",
+    "net/conv2d/BiasAdd;net/conv2d_2/Conv2D;net/conv2d/Conv2D1_prequant"
+)
+TFLITE = (
+    FUSED,
     "net/conv2d_1/BiasAdd;net/conv2d_1/Conv2D;net/conv2d_1/BiasAdd/ReadVariableOp/resource1_prequant",
     "net/average_pooling2d/AvgPool_prequant",
 )

@@ -35,4 +35,5 @@ def test_nor_are_those_in_the_names_of_models_and_host_operators():
 def test_names_of_any_length_leave_room_for_the_figures(width: int):
     text = shown(estimate_table(estimate("a/" * 60 + "conv", "pool")), width)
     assert max(map(len, text.splitlines())) <= width
-    assert "110" in text
+    for whole in ("110", "90.9%", "105.0 pJ", "compute"):
+        assert whole in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -55,7 +56,7 @@ def test_slices_of_one_track_do_not_overlap(traced: tuple):
         tracks[event["tid"]].append((event["ts"], event["ts"] + event["dur"]))
     for track in tracks.values():
         track.sort()
-        assert all(end <= start + 1e-9 for (_, end), (start, _) in zip(track, track[1:], strict=False))
+        assert all(end <= start + 1e-9 for (_, end), (start, _) in itertools.pairwise(track))
 
 
 def test_layers_fill_the_run(traced: tuple):

@@ -1,7 +1,8 @@
 // Stands in for the accelerator in tests of the harness: the same ports, next to no hardware.
 //
 // Started, it reads the 32 bytes at `program` through the fetch port, writes them to `window_base` through the data
-// port, and raises `irq` in cycle `program_length` (never, if that is 0). `window_bytes` = 0 raises a fault instead.
+// port, and raises `irq` in cycle `program_length`: never, if that is 0, and when the write has been answered, if it is all
+// ones. `window_bytes` = 0 raises a fault instead.
 
 `timescale 1ns/1ns
 
@@ -145,7 +146,7 @@ module accelerator #(
         given <= given + 1;
         if (m_axi_data_wlast) m_axi_data_wvalid <= 0;
       end
-      if (cycles + 1 == program_length | window_bytes == 0) begin
+      if (cycles + 1 == program_length | &program_length & m_axi_data_bvalid | window_bytes == 0) begin
         busy <= 0;
         done <= window_bytes != 0;
         fault <= window_bytes == 0;

@@ -84,7 +84,11 @@ def test_what_a_killed_builder_left_is_not_taken_for_a_build(folder, monkeypatch
     (left,) = folder.glob("*.partial")
 
     seen = []
-    monkeypatch.setattr(cache.subprocess, "run", lambda command, **kwargs: seen.append(sorted(p.name for p in left.iterdir())) or _Failed())
+    monkeypatch.setattr(
+        cache.subprocess,
+        "run",
+        lambda command, **kwargs: seen.append(sorted(p.name for p in left.iterdir())) or _Failed(),
+    )
     with pytest.raises(SimulationError):
         build(TINY, "verilator")
     assert seen == [["public.vlt", "tiny.v"]]
@@ -97,7 +101,9 @@ class _Failed:
 
 def test_verilog_that_does_not_compile_names_the_error_and_the_log(folder):
     broken = Design(top="tiny", verilog={"tiny.v": "module tiny(input clk); wire = ;\n"})
-    with pytest.raises(SimulationError, match=r"^verilator could not build tiny: .*syntax error.*; see (.*\.log)$") as caught:
+    with pytest.raises(
+        SimulationError, match=r"^verilator could not build tiny: .*syntax error.*; see (.*\.log)$"
+    ) as caught:
         build(broken, "verilator")
     log = Path(str(caught.value).rsplit("; see ", 1)[1])
     assert "syntax error" in log.read_text()
@@ -108,7 +114,9 @@ def test_a_full_disk_is_one_line(monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(cache, "_make", full)
-    with pytest.raises(ToolError, match=r"^the cache of compiled simulators .* No space left on device: free some space"):
+    with pytest.raises(
+        ToolError, match=r"^the cache of compiled simulators .* No space left on device: free some space"
+    ):
         build(TINY, "verilator")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compiler.interpreter import bind_inputs
 from compiler.mapping.compile import compile_graph
 from hwsim.api import random_inputs
 from hwsim.execute import Work, place
@@ -79,7 +80,7 @@ def _job(model: str, config: ArchConfig) -> tuple[bytes, ProgramJob]:
     """The first part of ``model`` that runs without the host."""
     graph = load_network(model).graph
     program = compile_graph(graph, config)
-    inputs = random_inputs(graph, 0)
+    inputs = bind_inputs(graph, random_inputs(graph, 0))
     image, (job,) = place([Work(program, inputs)], [program.segments[0]], [inputs], 1 << 32)
     return image, job
 

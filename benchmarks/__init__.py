@@ -1,1 +1,0 @@
-"""Measurements that README and the handbook quote: ``make bench``."""

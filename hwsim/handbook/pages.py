@@ -1,0 +1,177 @@
+"""The pages that are generated."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
+
+from hwsim.handbook.markdown import field_notes, inline, note_after, page, paragraphs, table
+from rtl import csr, isa
+from rtl.config import ArchConfig, load_arch, preset_names
+from rtl.counters import COUNTERS, Counter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["PAGES", "commands", "configuration", "counters", "instruction_set", "registers"]
+
+_GENERATED = "*Generated from `{source}` when the handbook is built.*\n"
+
+
+_ARCHITECTURES = """
+An architecture is a YAML file; every setting may be left out, and one that is unknown, mistyped or impossible is
+refused with the reason. Numbers are checked strictly: `rows: "16"` is not a number. `hwsim archs` lists the presets.
+"""
+_RULES = """
+- Scratchpad sizes, accumulators, bus and queue sizes are powers of two.
+- `dense.depthwise_taps` is at most `dense.rows`, and 0 for `output_stationary`.
+- `bus.data_bytes` is at most 32, an instruction's size; a burst is at most 4096 bytes.
+
+`name`, `clock_mhz`, `dram` and `technology` do not change the hardware: configurations that differ in nothing else
+share their Verilog and their compiled simulator.
+"""
+_BOUNDS = (("gt", "> {}"), ("ge", "≥ {}"), ("lt", "< {}"), ("le", "≤ {}"), ("pattern", "like `{}`"))
+
+
+def instruction_set() -> str:
+    """Every format, with the place, width and meaning of its fields."""
+    parts = ["# Instruction set", _GENERATED.format(source="rtl.isa"), paragraphs(isa.__doc__)]
+    parts += ["## Opcodes", table(("opcode", "value", "engine", "what it does"), _opcode_rows())]
+    for opcode, kind in isa.FORMATS.items():
+        notes = field_notes(kind)
+        rows = [
+            (f"`{f.name}`", _bits(f.offset, f.width), f.width, "yes" if f.signed else "", notes.get(f.name, ""))
+            for f in isa.layout_of(kind)
+        ]
+        last = isa.layout_of(kind)[-1]
+        used = last.offset + last.width
+        parts += [f"## {opcode.name}", paragraphs(kind.__doc__)]
+        parts += [table(("field", "bits", "width", "signed", "meaning"), rows)]
+        parts += [f"{used} of {isa.INSTRUCTION_BITS} bits; the rest is ignored."]
+    for enum in (isa.Engine, isa.Space, isa.AccumulateOp, isa.Fault):
+        notes = field_notes(enum)
+        parts += [f"## {enum.__name__}", paragraphs(enum.__doc__)]
+        parts += [table(("name", "value", "meaning"), [(m.name, int(m), notes.get(m.name, "")) for m in enum])]
+    return page(parts)
+
+
+def registers() -> str:
+    """The register map."""
+    parts = ["# Registers", _GENERATED.format(source="rtl.csr"), paragraphs(csr.__doc__)]
+    parts += ["## Access", paragraphs(note_after(csr, "Access"))]
+    rows = [(f"`0x{r.address:03x}`", f"`{r.name}`", r.access, r.meaning) for r in csr.REGISTERS.values()]
+    parts += ["## Map", table(("address", "name", "access", "meaning"), rows)]
+    for register in csr.REGISTERS.values():
+        if register.fields:
+            fields = [(_bits(f.offset, f.width), f"`{f.name}`", f.meaning) for f in register.fields]
+            parts += [f"## {register.name}", table(("bits", "field", "meaning"), fields)]
+    return page(parts)
+
+
+def counters() -> str:
+    """The events that are counted."""
+    rows = [(f"`{c.name}`", c.engine.name, c.meaning) for c in COUNTERS]
+    return page(
+        [
+            "# Counters",
+            _GENERATED.format(source="rtl.counters"),
+            paragraphs((inspect.getmodule(Counter) or Counter).__doc__),
+            table(("counter", "engine", "one count is"), rows),
+        ]
+    )
+
+
+def configuration() -> str:
+    """Every setting of an architecture file, its range and default, and the presets' values."""
+    presets = {name: load_arch(name) for name in preset_names()}
+    parts = ["# Architecture files", _GENERATED.format(source="rtl.config")]
+    parts += [
+        _ARCHITECTURES,
+        "## Top level",
+        _settings(ArchConfig, {}, skip_parts=True),
+    ]
+    for name, info in ArchConfig.model_fields.items():
+        part = info.annotation
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            values = {preset: getattr(config, name) for preset, config in presets.items()}
+            parts += [f"## {name}", paragraphs(part.__doc__), _settings(part, values)]
+    parts += [
+        "## Rules between settings",
+        _RULES,
+    ]
+    return page(parts)
+
+
+def commands() -> str:
+    """What ``--help`` says of every command."""
+    import typer.main
+
+    from hwsim.cli.main import app
+
+    group: Any = typer.main.get_command(app)
+    parts = ["# Commands", _GENERATED.format(source="hwsim.cli")]
+    for name, command in group.commands.items():
+        rows = []
+        for parameter in command.params:
+            names = ", ".join(f"`{opt}`" for opt in parameter.opts)
+            names = names if parameter.param_type_name == "option" else f"`{parameter.metavar or parameter.name}`"
+            default = "" if parameter.default in (None, False, ...) or parameter.required else f"`{parameter.default}`"
+            help_text = (getattr(parameter, "help", None) or "").replace("\\[", "[")
+            rows.append((names, f"`{parameter.metavar}`" if parameter.metavar else "", default, help_text))
+        parts += [f"## hwsim {name}", inspect.cleandoc(command.help or "")]
+        parts += [table(("option", "value", "default", "meaning"), rows)]
+    return page(parts)
+
+
+PAGES = {
+    "reference/instructions.md": instruction_set,
+    "reference/registers.md": registers,
+    "reference/counters.md": counters,
+    "reference/configuration.md": configuration,
+    "reference/commands.md": commands,
+}
+"""Generated pages by their path in the handbook."""
+
+
+def _bits(offset: int, width: int) -> str:
+    return f"{offset + width - 1}:{offset}"
+
+
+def _opcode_rows() -> list[tuple[object, ...]]:
+    rows = []
+    for opcode, kind in isa.FORMATS.items():
+        first = inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        engine = "dispatch" if kind.ENGINE is None else kind.ENGINE.name
+        rows.append((f"[{opcode.name}](#{opcode.name.lower()})", int(opcode), engine, inline(first)))
+    return rows
+
+
+def _settings(part: type[BaseModel], presets: dict[str, Any], *, skip_parts: bool = False) -> str:
+    notes = field_notes(part)
+    rows = []
+    for name, info in part.model_fields.items():
+        kind = info.annotation
+        if skip_parts and isinstance(kind, type) and issubclass(kind, BaseModel):
+            continue
+        values = tuple(f"`{getattr(value, name)}`" for value in presets.values())
+        rows.append((f"`{name}`", _range(kind, info.metadata), f"`{info.default}`", *values, notes.get(name, "")))
+    return table(("setting", "takes", "default", *presets, "meaning"), rows)
+
+
+def _range(kind: Any, metadata: Iterable[Any]) -> str:
+    choices = [arg for arg in get_args(kind) if arg is not types.NoneType]
+    if choices:
+        flat = [value for arg in choices for value in (get_args(arg) or (arg,))]
+        names = [getattr(value, "__name__", f"`{value}`") for value in flat]
+    else:
+        names = [getattr(kind, "__name__", str(kind))]
+    bounds = []
+    for rule in metadata:
+        for attribute, text in _BOUNDS:
+            value = getattr(rule, attribute, None)
+            if value is not None:
+                bounds.append(text.format(value))
+    return " or ".join(names) + (" " + ", ".join(bounds) if bounds else "")
