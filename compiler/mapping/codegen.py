@@ -384,6 +384,20 @@ class Codegen:
             writes=(block,),
         )
 
+    def _load_constant(self, space: Space, dram: int, block: Range) -> None:
+        """A constant, whole. Nothing writes constants, so reading them is no hazard."""
+        load = Load(
+            layer=self._layer,
+            space=space,
+            dram=dram,
+            spad=block.start,
+            rows=1,
+            row_bytes=block.stop - block.start,
+            dram_stride=0,
+            spad_stride=0,
+        )
+        self.placer.emit(load, writes=(block,))
+
     def _load_weights(self, window: Window, key: Hashable) -> Range:
         """The weights of a window, in the weight scratchpad."""
         held = self._weights.get(key)
@@ -403,7 +417,7 @@ class Codegen:
             self._load(Space.WEIGHT, block.start, filters, dram, columns, (rows, filters), where)
         elif held is None:
             dram = self._constant(key, window.weights)
-            self._load(Space.WEIGHT, block.start, 0, dram, 0, (1, size), where)
+            self._load_constant(Space.WEIGHT, dram, where)
         return where
 
     def _load_params(self, number: int) -> tuple[Range, bool]:
@@ -419,7 +433,7 @@ class Codegen:
         block = held or self._params.put(key, size)
         if held is None:
             where = Range(Memory.PARAM, block.start, block.stop)
-            self._load(Space.PARAM, block.start, 0, self._params_constant(key, tiles), 0, (1, size), where)
+            self._load_constant(Space.PARAM, self._params_constant(key, tiles), where)
         start = block.start + sum(tile.params.size for tile in tiles[: number - group * together])
         needed = self._params_held != (job.name, number)
         self._params_held = (job.name, number)

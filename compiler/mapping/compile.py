@@ -166,7 +166,7 @@ class _Compilation:
     def _stay(self, tensor: str, shape: tuple[int, int, int]) -> Resident | None:
         """Room for ``tensor`` in OFM, if its readers can use it there and enough is left for others."""
         consumers = self.graph.consumers(tensor)
-        readers = [job for op in consumers if op.name in self.jobs for job in self._reading(op, tensor)]
+        readers = [job for op in consumers if op.name in self.jobs for job in self._reading(op.name, tensor)]
         if not readers:
             return None
         margin = margin_for(readers, self.config.dense.rows)
@@ -188,8 +188,8 @@ class _Compilation:
         readers = self._jobs_reading(tensor)
         return any(job.weights_from == tensor for name in readers for job in self.jobs[name])
 
-    def _reading(self, op: IntegerOp, tensor: str) -> list[Job]:
-        return [job for job in self.jobs[op.name] if job.source == tensor]
+    def _reading(self, operator: str, tensor: str) -> list[Job]:
+        return [job for job in self.jobs[operator] if job.source == tensor]
 
     def _release(self, op: IntegerOp) -> None:
         """Free resident tensors that nobody reads any more."""
