@@ -54,10 +54,10 @@ bench: $(READY) ## speed and utilisation; writes docs/validation.md
 	@$(BIN)/python -m hwsim.bench
 
 docs: $(DOCS_READY) ## build the handbook into site/
-	@$(BIN)/mkdocs build --strict
+	@$(BIN)/mkdocs build --strict -f .mkdocs.yml
 
 lock: ## resolve pyproject.toml anew into requirements.lock
-	@$(PYTHON) tools/lock.py
+	@$(PYTHON) .ci/lock.py
 
 clean: ## remove the environment and everything built
 	@rm -rf $(VENV) site dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -393,6 +393,20 @@ class Codegen:
             writes=(block,),
         )
 
+    def _load_constant(self, space: Space, dram: int, block: Range) -> None:
+        """A constant, whole. Nothing writes constants, so reading them is no hazard."""
+        load = Load(
+            layer=self._layer,
+            space=space,
+            dram=dram,
+            spad=block.start,
+            rows=1,
+            row_bytes=block.stop - block.start,
+            dram_stride=0,
+            spad_stride=0,
+        )
+        self.placer.emit(load, writes=(block,))
+
     def _load_weights(self, window: Window, number: int, w: int) -> Range:
         """The weights of a window, in the weight scratchpad."""
         if held := self._held_weights.get((number, w)):
@@ -407,7 +421,7 @@ class Codegen:
             self._load(Space.WEIGHT, block.start, window.filters, dram, columns, size, where)
         else:
             dram = self._constant((self._job.name, number, w), window.size, functools.partial(_bytes_of, window))
-            self._load(Space.WEIGHT, block.start, 0, dram, 0, (1, window.size), where)
+            self._load_constant(Space.WEIGHT, dram, where)
         if self._plan.hold_weights:
             self._held_weights[number, w] = where
         return where
@@ -433,7 +447,7 @@ class Codegen:
             where = Range(Memory.PARAM, block.start, block.stop)
             self._held_params[index] = where
             dram = self._constant((job.name, "params", index), size, functools.partial(_params_of, tiles))
-            self._load(Space.PARAM, block.start, 0, dram, 0, (1, size), where)
+            self._load_constant(Space.PARAM, dram, where)
         start = self._held_params[index].start + sum(tile.param_bytes for tile in tiles[: number - chunk.start])
         needed, self._lanes_hold = self._lanes_hold != number, number
         return Range(Memory.PARAM, start, start + job.tiles[number].param_bytes), needed

@@ -41,7 +41,8 @@ class Range(NamedTuple):
 class _Access(NamedTuple):
     start: int
     stop: int
-    index: int
+    place: int
+    """In program order."""
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class _History:
         """Index of the last access that overlaps, or -1."""
         for access in reversed(self.accesses):
             if access.start < stop and start < access.stop:
-                return access.index
+                return access.place
         return -1
 
     def add(self, start: int, stop: int, index: int) -> None:

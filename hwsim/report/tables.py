@@ -59,7 +59,7 @@ def estimate_table(estimate: Estimate) -> Table:
         cells.append(energy_text(totals["energy_pj"], unit))
     table.add_row(*cells, "", style="bold")
     notes = _energy_notes(estimate, totals) if energy else []
-    if estimate.host_steps:
+    if estimate.host_operators:
         notes.append(_on_the_host(estimate))
     notes += estimate.notes
     table.caption = Text("\n".join(notes)) if notes else None
@@ -71,11 +71,11 @@ _MOST_NAMED = 8
 
 
 def _on_the_host(estimate: Estimate) -> str:
-    steps = estimate.host_steps
-    if len(steps) <= _MOST_NAMED:
-        names = estimate.host_operators
-    else:
+    steps, names = estimate.host_steps, estimate.host_operators
+    if len(steps) > _MOST_NAMED:
         names = tuple(f"{count} {op}" for op, count in Counter(step.op for step in steps).items())
+    if not steps:
+        return f"on the host: {', '.join(names)}"
     read, written = (sum(sizes) for sizes in zip(*((s.read_bytes, s.write_bytes) for s in steps), strict=True))
     return f"on the host: {', '.join(names)}; reads {bytes_text(read)}, writes {bytes_text(written)}"
 

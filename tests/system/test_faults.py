@@ -22,6 +22,9 @@ from tests.system.random_layers import random_case
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# One process runs all mistakes, where pytest-xdist is told to keep groups together (--dist loadgroup).
+pytestmark = pytest.mark.xdist_group("faults")
+
 PAGE = 4096
 LONGEST = 5_000_000
 """More cycles than any instruction stream here can take. A program that runs longer hangs."""
