@@ -32,7 +32,7 @@ _ADDRESS = 2
 class Table:
     """The steps of many layers in one array ``[field][step, layer]``, longest layers first."""
 
-    def __init__(self, steps: Sequence[Steps], segments: Sequence[int]) -> None:
+    def __init__(self, steps: Sequence[Steps], before: Sequence[int]) -> None:
         lengths = np.array([len(s.values) for s in steps])
         self.order = np.argsort(-lengths, kind="stable")
         self.rank = np.argsort(self.order)
@@ -50,18 +50,17 @@ class Table:
         self.margin = np.array([s.margin for s in ordered])
         self.turns = np.array([s.turns for s in ordered])
         self.after_input = np.array([s.after_input for s in ordered])
-        first = np.array([k == 0 or segments[k] != segments[k - 1] for k in range(len(steps))])
-        last = np.array([k + 1 == len(steps) or segments[k] != segments[k + 1] for k in range(len(steps))])
-        self.first, self.last = first[self.order], last[self.order]
-        before = np.maximum(np.arange(len(steps)) - 1, 0)
-        self.before = self.rank[before][self.order]
+        behind = np.array(before)
+        self.first, self.last = (behind < 0)[self.order], ~np.isin(np.arange(len(steps)), behind)[self.order]
+        self.before = self.rank[np.maximum(behind, 0)][self.order]
 
 
 def plan_cycles(plans: Sequence[Plan], config: ArchConfig) -> NDArray[np.int64]:
     """``[plans]``: cycles of each layer, from the end of the ones before to its own."""
     if not plans:
         return np.zeros(0, np.int64)
-    return steps_cycles(Table(plan_steps(plans, config), [plan.segment for plan in plans]), config)
+    before = [k - 1 if k and plans[k - 1].segment == plan.segment else -1 for k, plan in enumerate(plans)]
+    return steps_cycles(Table(plan_steps(plans, config, before), before), config)
 
 
 def steps_cycles(table: Table, config: ArchConfig) -> NDArray[np.int64]:

@@ -69,11 +69,11 @@ class Steps:
     """It reads, from OFM, what the layer before it writes."""
 
 
-def plan_steps(plans: Sequence[Plan], config: ArchConfig) -> list[Steps]:
-    """The steps of each plan."""
+def plan_steps(plans: Sequence[Plan], config: ArchConfig, before: Sequence[int]) -> list[Steps]:
+    """The steps of each plan. ``before`` is the plan before each one, -1 where a program begins."""
     return [
-        _Walk(plan, config, plans[k - 1] if k and plans[k - 1].segment == plan.segment else None).steps()
-        for k, plan in enumerate(plans)
+        _Walk(plan, config, plans[behind] if behind >= 0 else None).steps()
+        for plan, behind in zip(plans, before, strict=True)
     ]
 
 

@@ -94,7 +94,7 @@ def input_rows(plan: Plan, config: ArchConfig) -> list[tuple[Row | None, list[tu
 def skip_rows(plan: Plan) -> list[Row]:
     """Load of each patch of a residual that is in DRAM."""
     job = plan.job
-    if job.skip is None or plan.skip is not None:
+    if job.skip is None or plan.skip is not None or plan.kept_skip:
         return []
     width, channels = job.out_shape[1], plan.channels
     return [

@@ -313,6 +313,9 @@ class Codegen:
             return None
         if self._plan.skip is not None:
             return _resident_view(self._plan.skip)
+        if self._plan.kept_skip:
+            assert self._kept is not None, f"{self._job.name}: nothing is kept in IFM"
+            return self._kept
         return self._tile(skip, Area(patch.y, patch.x, patch.height, patch.width), 0, 0, "skip")
 
     def _tile(self, tensor: str, area: Area, fill: int, natural_run: int, role: str) -> _View:

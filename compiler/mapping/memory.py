@@ -50,24 +50,27 @@ class Ring:
 
 @dataclass(slots=True)
 class Arena:
-    """First-fit allocation with a moving start, so that a block freed is not the next one handed out."""
+    """Room for blocks that stay: best fit, from both ends.
+
+    A chain of tensors, each made while the one before it is still read, thus lies at one end and the other by turns,
+    with what is free in one piece between them.
+    """
 
     size: int
     align: int
     _used: list[Block] = field(default_factory=list)
-    _next: int = 0
 
     def allocate(self, size: int) -> Block | None:
         """A free block of ``size`` bytes, or None."""
         size = -(-size // self.align) * self.align
-        gaps = self._gaps()
-        for start, stop in [(max(a, self._next), b) for a, b in gaps] + gaps:
-            if stop - start >= size:
-                block = Block(start, size)
-                self._used.append(block)
-                self._next = block.stop
-                return block
-        return None
+        gaps = [(start, stop) for start, stop in self._gaps() if stop - start >= size]
+        if not gaps:
+            return None
+        start, stop = min(gaps, key=lambda gap: gap[1] - gap[0])
+        at_the_end = start > 0 and stop == self.size
+        block = Block((stop - size) // self.align * self.align if at_the_end else start, size)
+        self._used.append(block)
+        return block
 
     def free(self, block: Block) -> None:
         """Give ``block`` back."""

@@ -64,7 +64,9 @@ class Plan:
     hold_input: bool
     """Patches of the input (and of the residual) stay in IFM while the groups go by."""
     kept_input: bool
-    """The whole input is in IFM from the layer before, and is not loaded."""
+    """The whole input is in IFM from a layer before, and is not loaded."""
+    kept_skip: bool
+    """The whole residual is, as another layer's input."""
     param_chunk: int
     """Filter tiles whose parameters are loaded together."""
     hold_params: bool
@@ -147,7 +149,7 @@ def held_bytes(plan: Plan, config: ArchConfig) -> int:
     size = 0
     if plan.source is None:
         size += sum(aligned(area.rows * pitch, config.banks) for area, pitch in input_areas(plan, config))
-    if plan.job.skip is not None and plan.skip is None:
+    if plan.job.skip is not None and plan.skip is None and not plan.kept_skip:
         row = plan.job.out_shape[2]
         size += sum(aligned(p.height * p.width * row, config.banks) for p in plan_patches(plan))
     return size

@@ -11,8 +11,9 @@ from compiler.ir.integer import Host, IntegerOp
 from compiler.mapping.job import Job, jobs_of
 from compiler.mapping.mapper import CYCLES, Cut, Objective, Situation, cut_cost, cuts
 from compiler.mapping.memory import Arena, Block
-from compiler.mapping.plan import Plan, aligned, held_bytes, input_areas
+from compiler.mapping.plan import Area, Plan, aligned, held_bytes, input_areas
 from compiler.mapping.resident import Resident, margin_for
+from compiler.mapping.search import refine
 from compiler.mapping.tiling import MAX_EXTENT, Tile
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_graph"]
 
+_CONTENDERS, _NEARLY = 6, 1.6
+"""How many plans of a layer are looked at more closely, and how much dearer than the cheapest they may seem."""
 _MAX_CHANNELS = (1 << 16) - 1
 """Bytes from a pixel to the next, in 16 bits."""
 _RESERVE = 4
@@ -56,6 +59,9 @@ class _Planning:
         self.ofm = Arena(config.memory.ofm_kib * 1024, config.banks)
         self.resident: dict[str, Resident] = {}
         self.plans: list[Plan] = []
+        self.contenders: list[list[Plan]] = []
+        self._kept_by = -1
+        self._counted_on: set[int] = set()
         self._kept: tuple[object, ...] | None = None
 
     def run(self) -> tuple[Plan, ...]:
@@ -68,7 +74,11 @@ class _Planning:
         most = self.config.control.max_layers
         if len(self.plans) > most:
             raise ModelError(f"{self.plans[most].job.name}: more than {most} layers (raise control.max_layers)")
-        return tuple(self.plans)
+        return refine(self.plans, self._free_contenders(), self.config, self.objective)
+
+    def _free_contenders(self) -> list[list[Plan]]:
+        """Contenders for layers whose input in IFM nobody after them counts on."""
+        return [[] if layer in self._counted_on else found for layer, found in enumerate(self.contenders)]
 
     def _segments(self) -> dict[str, int]:
         """The segment of every operator: the host's operators lie between them."""
@@ -132,14 +142,21 @@ class _Planning:
             hold_weights=False,
             hold_input=False,
             kept_input=False,
+            kept_skip=False,
             param_chunk=chunk,
             hold_params=hold_params,
         )
         if job.hold:
-            best = self._cut(plan, self._global_pool(job, situation))
+            found = [self._cut(plan, self._global_pool(job, situation))]
         else:
-            best = self._best(plan, situation)
-        self._kept = self._left_in_ifm(best)
+            found = self._cheapest(plan, situation)
+        best, *others = found
+        self.contenders.append(others)
+        if best.kept_input or best.kept_skip:
+            self._counted_on.add(self._kept_by)
+        kept = self._left_in_ifm(best)
+        if kept is not self._kept:
+            self._kept, self._kept_by = kept, len(self.plans)
         return best
 
     def _cut(self, plan: Plan, cut: Cut) -> Plan:
@@ -147,8 +164,8 @@ class _Planning:
         stays = self._weights_stay(plan.job, cut)
         return self._input_stays(dataclasses.replace(plan, tile=cut.tile, group=cut.group, hold_weights=stays))
 
-    def _best(self, plan: Plan, situation: Situation) -> Plan:
-        """``plan``, cut as is cheapest; among equals by the first."""
+    def _cheapest(self, plan: Plan, situation: Situation) -> list[Plan]:
+        """``plan``, cut as is cheapest, among equals by the first; then what is not much dearer."""
         choices = cuts(plan.job, self.config, situation)
         plans = [self._cut(plan, cut) for cut in choices]
         costs = [cut_cost(plan.job, self.config, situation, cut) for cut in choices]
@@ -159,7 +176,8 @@ class _Planning:
             self.objective.price(cost.cycles, cost.dram_bytes, counted)
             for cost, counted in zip(costs, events, strict=True)
         ]
-        return plans[prices.index(min(prices))]
+        order = sorted(range(len(plans)), key=prices.__getitem__)
+        return [plans[k] for k in order[: 1 + _CONTENDERS] if prices[k] <= _NEARLY * prices[order[0]]]
 
     def _global_pool(self, job: Job, situation: Situation) -> Cut:
         """Rows of the input at a time, as many as half of IFM takes."""
@@ -201,6 +219,12 @@ class _Planning:
         key = self._whole_input(plan)
         if key is not None and key == self._kept and not self._loads_skip(plan):
             return dataclasses.replace(plan, kept_input=True)
+        if plan.source is not None and self._loads_skip(plan) and self._kept is not None:
+            # Nothing is loaded over it meanwhile.
+            height, width, _ = plan.job.out_shape
+            tensor, area, _, fill = self._kept
+            if (tensor, area, fill) == (plan.job.skip, Area(0, 0, height, width), None):
+                return dataclasses.replace(plan, kept_skip=True)
         loads = plan.source is None or self._loads_skip(plan)
         if loads and len(plan.groups) > 1 and held_bytes(plan, self.config) <= self.config.memory.ifm_kib * 1024:
             return dataclasses.replace(plan, hold_input=True)
@@ -226,7 +250,7 @@ class _Planning:
         return (job.source, *areas[0], job.fill if any(areas[0][0].inside(*job.in_shape[:2])) else None)
 
     def _loads_skip(self, plan: Plan) -> bool:
-        return plan.job.skip is not None and plan.skip is None
+        return plan.job.skip is not None and plan.skip is None and not plan.kept_skip
 
     def _stay(self, tensor: str) -> Resident | None:
         """Room for ``tensor`` in OFM, if its readers can use it there and enough is left for others."""

@@ -81,10 +81,14 @@ def test_an_arena_that_is_empty_again_has_all_its_room():
     assert arena.largest_gap() == SIZE
 
 
-def test_a_block_just_freed_is_not_the_next_one_handed_out():
-    """What was stored from it may still be on its way."""
+def test_a_chain_of_tensors_leaves_what_is_free_in_one_piece():
+    """Each lives until the next one has been made from it."""
     arena = Arena(SIZE, ALIGN)
-    first = arena.allocate(8)
-    assert first is not None
-    arena.free(first)
-    assert arena.allocate(8) != first
+    before = arena.allocate(ALIGN)
+    for size in (24, 16, 8, 32, 16, 24):
+        block = arena.allocate(size)
+        assert before is not None
+        assert block is not None
+        assert arena.largest_gap() == SIZE - before.size - block.size
+        arena.free(before)
+        before = block
