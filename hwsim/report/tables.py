@@ -168,7 +168,7 @@ def architectures_table(rows: Sequence[tuple[str, ...]], columns: Sequence[str])
     """Presets, one a row; the first column is the name."""
     table = _table("architectures")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left")
+        table.add_column(column, justify="right" if index else "left", no_wrap=not index)
     for row in rows:
         table.add_row(*row)
     return table

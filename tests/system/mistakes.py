@@ -1,7 +1,7 @@
 """Every way in which a program can be wrong, and the fault that it must end with.
 
-For one accelerator, :data:`VICTIM`, with a window of :data:`WINDOW_BYTES`. Each is an instruction stream that is right
-but for one thing.
+For accelerators like :data:`VICTIMS`, with a window of :data:`WINDOW_BYTES`. Each is an instruction stream that is
+right but for one thing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
-from rtl.config import DramConfig
+from rtl.config import ArchConfig, DramConfig
 from rtl.isa import (
     MAX_TOKENS,
     Compute,
@@ -29,21 +29,18 @@ from rtl.isa import (
 )
 from tests.system.random_archs import random_arch
 
-__all__ = ["DISPATCH", "FETCH", "MISTAKES", "VICTIM", "WINDOW_BYTES", "Mistake"]
+__all__ = ["DISPATCH", "FETCH", "VICTIMS", "WINDOW_BYTES", "Mistake", "mistakes_of"]
 
-VICTIM = random_arch(102, rows=4, cols=4, dataflow="weight_stationary").model_copy(
-    update={"dram": DramConfig(latency_cycles=20, beat_interval=1)}
-)
+_FAST = DramConfig(latency_cycles=20, beat_interval=1)
+VICTIMS: dict[str, ArchConfig] = {
+    "weight-stationary": random_arch(102, rows=4, cols=4, dataflow="weight_stationary"),
+    "output-stationary": random_arch(103, rows=3, cols=5, dataflow="output_stationary"),
+}
+VICTIMS = {name: config.model_copy(update={"dram": _FAST}) for name, config in VICTIMS.items()}
+"""The accelerators that are maltreated, by name."""
 WINDOW_BYTES = 0x2000
 DISPATCH, FETCH = 4, 5
 LOAD, COMPUTE, POST, STORE = (1 << engine for engine in Engine)
-
-_MEMORY, _ROWS, _COLS = VICTIM.memory, VICTIM.dense.rows, VICTIM.dense.cols
-IFM, OFM, WEIGHT, PARAM = (
-    1024 * kib for kib in (_MEMORY.ifm_kib, _MEMORY.ofm_kib, _MEMORY.weight_kib, _MEMORY.param_kib)
-)
-ACCUMULATORS = _MEMORY.accumulators
-BURST = VICTIM.bus.data_bytes * VICTIM.bus.burst_beats
 
 _LOAD = Load(space=Space.IFM, dram=0, spad=0, rows=1, row_bytes=4, dram_stride=0, spad_stride=0)
 _FILL = Fill(value=1, spad=0, rows=1, row_bytes=4, spad_stride=0)
@@ -98,8 +95,8 @@ def _opcodes() -> dict[str, Mistake]:
     return {name: Mistake([word, encode(End())], Fault.OPCODE, DISPATCH, layer=5) for name, word in words.items()}
 
 
-def _dispatch() -> dict[str, Mistake]:
-    most = VICTIM.control.max_layers
+def _dispatch(config: ArchConfig) -> dict[str, Mistake]:
+    most = config.control.max_layers
     return {
         "layer that is not counted": Mistake(
             _run(dataclasses.replace(_LOAD, layer=most), End()), Fault.OPCODE, DISPATCH, layer=most
@@ -117,7 +114,7 @@ def _dispatch() -> dict[str, Mistake]:
     }
 
 
-def _empty() -> dict[str, Mistake]:
+def _empty(config: ArchConfig) -> dict[str, Mistake]:
     """Counts of zero, and numbers that mean nothing."""
     fields = {
         "load": (_LOAD, ["rows", "row_bytes"]),
@@ -132,39 +129,43 @@ def _empty() -> dict[str, Mistake]:
         for name, (instruction, names) in fields.items()
         for field in names
     }
-    taps = VICTIM.dense.depthwise_taps
+    taps = config.dense.depthwise_taps
     return zeros | {
         "load to where only results go": _one(_LOAD, Fault.OPCODE, space=Space.OFM),
         "compute from weights": _one(_COMPUTE, Fault.OPCODE, source=Space.WEIGHT),
         "compute with an unknown accumulation": _one(_COMPUTE, Fault.OPCODE, op=3),
-        "compute of more filters than columns": _one(_COMPUTE, Fault.OPCODE, filters=_COLS + 1),
+        "compute of more filters than columns": _one(_COMPUTE, Fault.OPCODE, filters=config.dense.cols + 1),
         "depthwise of more taps than there are": _one(_DEPTHWISE, Fault.OPCODE, kx=taps + 1),
         "depthwise of more channels than filters": _one(_DEPTHWISE, Fault.OPCODE, run=3),
         "depthwise without a stride": _one(_DEPTHWISE, Fault.OPCODE, kx_stride=0),
         "depthwise of a stride too long": _one(_DEPTHWISE, Fault.OPCODE, kx_stride=16),
         "depthwise that spans runs": _one(_DEPTHWISE, Fault.OPCODE, flatten=1),
-        "post of more filters than columns": _one(_POST, Fault.OPCODE, filters=_COLS + 1),
+        "post of more filters than columns": _one(_POST, Fault.OPCODE, filters=config.dense.cols + 1),
         "post of a residual from parameters": _one(_POST, Fault.OPCODE, residual=1, skip_source=Space.PARAM),
     }
 
 
-def _scratchpads() -> dict[str, Mistake]:
+def _scratchpads(config: ArchConfig) -> dict[str, Mistake]:
     """A byte outside: the first byte, a later row, the far end of the address space."""
     far = (1 << 24) - 1
+    m = config.memory
+    ifm, ofm, weight, param = (1024 * kib for kib in (m.ifm_kib, m.ofm_kib, m.weight_kib, m.param_kib))
+    # An array without depthwise convolution refuses it as such.
+    depthwise = Fault.SCRATCHPAD if config.dense.depthwise_taps else Fault.OPCODE
     places = {"just past": (-3, 0), "in its second row": (-4, 64), "far beyond": (None, 0)}
     found = {}
     for where, (start, stride) in places.items():
         more = {"rows": 2, "spad_stride": stride, "dram_stride": 8} if stride else {}
-        for space, size in ((Space.IFM, IFM), (Space.WEIGHT, WEIGHT), (Space.PARAM, PARAM)):
+        for space, size in ((Space.IFM, ifm), (Space.WEIGHT, weight), (Space.PARAM, param)):
             spad = far if start is None else size + start
             found[f"load to {space.name} {where}"] = _one(_LOAD, Fault.SCRATCHPAD, space=space, spad=spad, **more)
         rows = {name: value for name, value in more.items() if name != "dram_stride"}
-        at = {size: far if start is None else size + start for size in (IFM, OFM)}
-        found[f"fill {where}"] = _one(_FILL, Fault.SCRATCHPAD, spad=at[IFM], **rows)
-        found[f"post_fill {where}"] = _one(_POST_FILL, Fault.SCRATCHPAD, spad=at[OFM], **rows)
-        store = _one(_STORE, Fault.SCRATCHPAD, spad=at[OFM], **more)
+        at = {size: far if start is None else size + start for size in (ifm, ofm)}
+        found[f"fill {where}"] = _one(_FILL, Fault.SCRATCHPAD, spad=at[ifm], **rows)
+        found[f"post_fill {where}"] = _one(_POST_FILL, Fault.SCRATCHPAD, spad=at[ofm], **rows)
+        store = _one(_STORE, Fault.SCRATCHPAD, spad=at[ofm], **more)
         found[f"store {where}"] = dataclasses.replace(store, may_write=((0, 4),)) if stride else store
-    for space, size in ((Space.IFM, IFM), (Space.OFM, OFM)):
+    for space, size in ((Space.IFM, ifm), (Space.OFM, ofm)):
         found |= {
             f"compute from {space.name}, first pixel": _one(_COMPUTE, Fault.SCRATCHPAD, source=space, act=size - 1),
             f"compute from {space.name}, last column": _one(
@@ -176,7 +177,7 @@ def _scratchpads() -> dict[str, Mistake]:
             f"compute from {space.name}, last tap": _one(
                 _COMPUTE, Fault.SCRATCHPAD, source=space, act=size - 20, ky=2, ky_stride=16
             ),
-            f"depthwise from {space.name}": _one(_DEPTHWISE, Fault.SCRATCHPAD, source=space, act=size - 12),
+            f"depthwise from {space.name}": _one(_DEPTHWISE, depthwise, source=space, act=size - 12),
             f"residual from {space.name}": _one(
                 _POST, Fault.SCRATCHPAD, residual=1, skip_source=space, skip=size - 8, skip_x_stride=7
             ),
@@ -184,36 +185,38 @@ def _scratchpads() -> dict[str, Mistake]:
     return found | {
         "compute from the end of addresses": _one(_COMPUTE, Fault.SCRATCHPAD, act=far),
         "compute with a tap beyond all memory": _one(_COMPUTE, Fault.SCRATCHPAD, ky=2, ky_stride=far),
-        "weights past the end": _one(_COMPUTE, Fault.SCRATCHPAD, weight=WEIGHT - 3),
+        "weights past the end": _one(_COMPUTE, Fault.SCRATCHPAD, weight=weight - 3),
         "weights far beyond": _one(_COMPUTE, Fault.SCRATCHPAD, weight=far),
-        "accumulator that is not there": _one(_COMPUTE, Fault.SCRATCHPAD, acc=2 * ACCUMULATORS),
-        "sums past the first half": _one(_COMPUTE, Fault.SCRATCHPAD, acc=ACCUMULATORS - 3),
-        "sums past the second half": _one(_COMPUTE, Fault.SCRATCHPAD, acc=2 * ACCUMULATORS - 3),
-        "post of an accumulator that is not there": _one(_POST, Fault.SCRATCHPAD, acc=2 * ACCUMULATORS),
-        "post past the first half": _one(_POST, Fault.SCRATCHPAD, acc=ACCUMULATORS - 3),
-        "post past the second half": _one(_POST, Fault.SCRATCHPAD, acc=2 * ACCUMULATORS - 3),
-        "parameters past the end": _one(_POST, Fault.SCRATCHPAD, params=PARAM - 15),
+        "accumulator that is not there": _one(_COMPUTE, Fault.SCRATCHPAD, acc=2 * m.accumulators),
+        "sums past the first half": _one(_COMPUTE, Fault.SCRATCHPAD, acc=m.accumulators - 3),
+        "sums past the second half": _one(_COMPUTE, Fault.SCRATCHPAD, acc=2 * m.accumulators - 3),
+        "post of an accumulator that is not there": _one(_POST, Fault.SCRATCHPAD, acc=2 * m.accumulators),
+        "post past the first half": _one(_POST, Fault.SCRATCHPAD, acc=m.accumulators - 3),
+        "post past the second half": _one(_POST, Fault.SCRATCHPAD, acc=2 * m.accumulators - 3),
+        "parameters past the end": _one(_POST, Fault.SCRATCHPAD, params=param - 15),
         "parameters far beyond": _one(_POST, Fault.SCRATCHPAD, params=far),
-        "pixels past the end of OFM": _one(_POST, Fault.SCRATCHPAD, ofm=OFM - 11),
+        "pixels past the end of OFM": _one(_POST, Fault.SCRATCHPAD, ofm=ofm - 11),
         "pixels far beyond": _one(_POST, Fault.SCRATCHPAD, ofm=far),
     }
 
 
-def _banks() -> dict[str, Mistake]:
-    long = dataclasses.replace(_COMPUTE, out_w=100, out_h=4, x_stride=1, y_stride=0, op=1, layer=3)
-    drain = dataclasses.replace(_POST, out_w=100, out_h=4, x_stride=1, y_stride=0, load_params=0)
+def _banks(config: ArchConfig) -> dict[str, Mistake]:
+    pixels = min(100, config.memory.accumulators)
+    long = dataclasses.replace(_COMPUTE, out_w=pixels, out_h=1, x_stride=1, op=1, layer=3)
+    drain = dataclasses.replace(_POST, out_w=pixels, out_h=1, x_stride=1, load_params=0)
     return {
         "two rows in one bank": _one(_COMPUTE, Fault.BANK, kx=2, kx_stride=3, flatten=1),
         "sums of a half that drains": Mistake(_run(long, drain, End()), Fault.BANK, Engine.COMPUTE, layer=3),
     }
 
 
-def _dram() -> dict[str, Mistake]:
+def _dram(config: ArchConfig) -> dict[str, Mistake]:
     end = WINDOW_BYTES
+    burst = config.bus.data_bytes * config.bus.burst_beats
     cases = {
         "just past": ({"dram": end - 3}, ((end - 3, end),)),
         "in its second row": ({"dram": end - 8, "rows": 2, "dram_stride": 8}, ((end - 8, end - 4),)),
-        "in its second burst": ({"dram": end - BURST, "row_bytes": BURST + 1}, ((end - BURST, end),)),
+        "in its second burst": ({"dram": end - burst, "row_bytes": burst + 1}, ((end - burst, end),)),
         "far beyond": ({"dram": (1 << 32) - 4}, ()),
         "over the end of addresses": ({"dram": (1 << 32) - 2}, ()),
     }
@@ -229,10 +232,10 @@ def _dram() -> dict[str, Mistake]:
     return found
 
 
-def _tokens() -> dict[str, Mistake]:
+def _tokens(config: ArchConfig) -> dict[str, Mistake]:
     waits = dataclasses.replace(_STORE, wait=LOAD, layer=2)
     given = dataclasses.replace(_LOAD, signal=STORE)
-    deep = VICTIM.control.queue_depth + 2
+    deep = config.control.queue_depth + 2
     lone = dataclasses.replace(_LOAD, wait=COMPUTE, signal=COMPUTE, layer=1)
     other = dataclasses.replace(_COMPUTE, wait=LOAD, signal=LOAD, layer=2)
     everyone = [
@@ -253,5 +256,7 @@ def _tokens() -> dict[str, Mistake]:
     }  # fmt: skip
 
 
-MISTAKES: dict[str, Mistake] = _opcodes() | _dispatch() | _empty() | _scratchpads() | _banks() | _dram() | _tokens()
-"""By what is wrong."""
+def mistakes_of(config: ArchConfig) -> dict[str, Mistake]:
+    """What can be wrong in a program for ``config``, by what is wrong: the same names for all."""
+    parts = (_dispatch, _empty, _scratchpads, _banks, _dram, _tokens)
+    return _opcodes() | {name: mistake for part in parts for name, mistake in part(config).items()}

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from rtl.isa import FORMATS, INSTRUCTION_BITS, End, Fault, Opcode, encode, layout_of
 from tests.system.differential import trials_of
-from tests.system.mistakes import VICTIM, Mistake
+from tests.system.mistakes import Mistake
 from tests.system.random_layers import random_case
 
 if TYPE_CHECKING:
     from random import Random
+
+    from rtl.config import ArchConfig
 
 __all__ = ["NOISE_WINDOW_BYTES", "noise"]
 
@@ -18,19 +20,19 @@ NOISE_WINDOW_BYTES = 0x8000
 """Holds the tensors and weights of most of the programs that are damaged."""
 
 
-def noise(rng: Random, streams: int) -> list[Mistake]:
+def noise(rng: Random, config: ArchConfig, streams: int) -> list[Mistake]:
     """So many streams. What becomes of each nobody knows, but that it stops."""
-    return [Mistake(_words(rng), Fault.NONE, 0, window_bytes=NOISE_WINDOW_BYTES) for _ in range(streams)]
+    return [Mistake(_words(rng, config), Fault.NONE, 0, window_bytes=NOISE_WINDOW_BYTES) for _ in range(streams)]
 
 
-def _words(rng: Random) -> list[int]:
+def _words(rng: Random, config: ArchConfig) -> list[int]:
     kind = rng.random()
     if kind < 0.1:
         words = [rng.getrandbits(INSTRUCTION_BITS) for _ in range(rng.randint(1, 6))]
     elif kind < 0.3:
         words = [_odd_instruction(rng) for _ in range(rng.randint(1, 12))]
     else:
-        words = _some_program(rng)
+        words = _some_program(rng, config)
         for _ in range(rng.choice([1, 1, 2, 3])):
             # Late, so that much of it runs.
             at = max(rng.randrange(len(words)) for _ in range(3))
@@ -38,9 +40,9 @@ def _words(rng: Random) -> list[int]:
     return words if rng.random() < 0.2 else [*words, encode(End())]
 
 
-def _some_program(rng: Random) -> list[int]:
+def _some_program(rng: Random, config: ArchConfig) -> list[int]:
     while True:
-        trials = trials_of(random_case(rng.randrange(10_000), most_macs=8000), VICTIM)
+        trials = trials_of(random_case(rng.randrange(10_000), most_macs=8000), config)
         if trials and trials[0].model.cycles < 5000:
             return [encode(i) for i in trials[0].program.segments[0].instructions]
 

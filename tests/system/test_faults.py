@@ -15,12 +15,14 @@ from hwsim.simulation import program as simulation
 from hwsim.simulation.program import ProgramJob, RtlRun, simulate_programs
 from rtl.isa import INSTRUCTION_BYTES, Fault
 from tests.system.differential import Trial, trials_of
-from tests.system.mistakes import MISTAKES, VICTIM, WINDOW_BYTES, Mistake
+from tests.system.mistakes import VICTIMS, WINDOW_BYTES, Mistake, mistakes_of
 from tests.system.noise import NOISE_WINDOW_BYTES, noise
 from tests.system.random_layers import random_case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rtl.config import ArchConfig
 
 # One process runs all mistakes, where pytest-xdist is told to keep groups together (--dist loadgroup).
 pytestmark = pytest.mark.xdist_group("faults")
@@ -40,8 +42,9 @@ class Victim:
         programs     one after the other, pages of noise between them
     """
 
-    def __init__(self, wrong: Sequence[Mistake], *, window_bytes: int = WINDOW_BYTES) -> None:
-        self.right = right_trial()
+    def __init__(self, config: ArchConfig, wrong: Sequence[Mistake], *, window_bytes: int = WINDOW_BYTES) -> None:
+        self.right = right_trial(config)
+        self.mistakes = wrong
         rng = Random(9)
         image = bytearray(self.right.image().tobytes())
         self.window = len(image)
@@ -57,7 +60,7 @@ class Victim:
         with pytest.MonkeyPatch.context() as patch:
             # A window may reach beyond the memory here.
             patch.setattr(simulation, "memory_top", lambda image, jobs: len(image))
-            self.runs = simulate_programs(VICTIM, bytes(image), jobs)
+            self.runs = simulate_programs(config, bytes(image), jobs)
 
     def _right_job(self) -> ProgramJob:
         (segment,) = self.right.program.segments
@@ -80,8 +83,9 @@ class Victim:
             max_cycles=LONGEST,
         )
 
-    def wrong(self, index: int) -> RtlRun:
-        return self.runs[1 + 2 * index]
+    def wrong(self, which: int | str) -> tuple[Mistake, RtlRun]:
+        index = NAMES.index(which) if isinstance(which, str) else which
+        return self.mistakes[index], self.runs[1 + 2 * index]
 
     def written_by(self, index: int) -> list[int]:
         """Offsets into the window of the bytes that a wrong program changed, wherever they lie."""
@@ -96,62 +100,72 @@ class Victim:
         return self.right.faults_of(dataclasses.replace(run, outputs=outputs))
 
 
-def right_trial() -> Trial:
+def right_trial(config: ArchConfig) -> Trial:
     """A short program of two layers or more."""
     for seed in range(100):
-        trials = trials_of(random_case(seed, most_macs=3000), VICTIM)
+        trials = trials_of(random_case(seed, most_macs=3000), config)
         if trials and len(trials[0].program.layers) > 1 and trials[0].model.cycles < 3000:
             return trials[0]
     raise AssertionError("no short program")
 
 
-@pytest.fixture(scope="module")
-def victim() -> Victim:
-    return Victim(list(MISTAKES.values()))
+NAMES = list(mistakes_of(VICTIMS["weight-stationary"]))
+every_mistake = pytest.mark.parametrize("name", NAMES)
 
 
-@pytest.mark.parametrize("name", MISTAKES)
+@pytest.fixture(scope="module", params=VICTIMS)
+def victim(request) -> Victim:
+    return Victim(VICTIMS[request.param], list(mistakes_of(VICTIMS[request.param]).values()))
+
+
+@every_mistake
 def test_a_mistake_stops_the_run_and_is_reported(victim, name):
-    mistake, run = MISTAKES[name], victim.wrong(list(MISTAKES).index(name))
+    mistake, run = victim.wrong(name)
     assert (run.done, run.fault.name, run.fault_unit) == (False, mistake.fault.name, mistake.unit)
     if mistake.fault != Fault.TOKEN:
         assert run.fault_layer == mistake.layer
 
 
-@pytest.mark.parametrize("name", MISTAKES)
+@every_mistake
 def test_a_mistake_writes_nothing_where_it_must_not(victim, name):
-    allowed = {at for start, stop in MISTAKES[name].may_write for at in range(start, stop)}
-    assert set(victim.written_by(list(MISTAKES).index(name))) <= allowed
+    mistake, _ = victim.wrong(name)
+    allowed = {at for start, stop in mistake.may_write for at in range(start, stop)}
+    assert set(victim.written_by(NAMES.index(name))) <= allowed
 
 
-@pytest.mark.parametrize("name", ["", *MISTAKES])
+@every_mistake
 def test_after_a_mistake_a_right_program_runs_as_ever(victim, name):
-    assert victim.right_after(["", *MISTAKES].index(name) - 1) == []
+    assert victim.right_after(NAMES.index(name)) == []
 
 
-def hold_out_against_noise(seed: int, streams: int) -> int:
+def test_before_any_mistake_it_runs_so_too(victim):
+    assert victim.right_after(-1) == []
+
+
+def hold_out_against_noise(name: str, seed: int, streams: int) -> int:
     """Run random instruction streams; return their cycles."""
-    wrong_programs = noise(Random(seed), streams)
-    victim = Victim(wrong_programs, window_bytes=NOISE_WINDOW_BYTES)
+    victim = Victim(VICTIMS[name], noise(Random(seed), VICTIMS[name], streams), window_bytes=NOISE_WINDOW_BYTES)
     found = []
     cycles = 0
-    for index, program in enumerate(wrong_programs):
-        run = victim.wrong(index)
+    for index in range(streams):
+        mistake, run = victim.wrong(index)
         cycles += run.cycles
         stopped = run.done != (run.fault != Fault.NONE)
         outside = [at for at in victim.written_by(index) if not 0 <= at < NOISE_WINDOW_BYTES]
         after = victim.right_after(index)
         if not stopped or outside or after:
-            found.append((index, [hex(word) for word in program.words], stopped, outside[:4], after))
+            found.append((index, [hex(word) for word in mistake.words], stopped, outside[:4], after))
     assert not found, found[:2]
     return cycles
 
 
-def test_noise_neither_hangs_nor_writes_out_of_bounds(record_property):
-    record_property("summary: cycles of malformed programs", hold_out_against_noise(1, 50))
+@pytest.mark.parametrize("name", VICTIMS)
+def test_noise_neither_hangs_nor_writes_out_of_bounds(name, record_property):
+    record_property("summary: cycles of malformed programs", hold_out_against_noise(name, 1, 40))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 6))
-def test_much_noise_neither_hangs_nor_writes_out_of_bounds(seed, record_property):
-    record_property("summary: cycles of malformed programs", hold_out_against_noise(seed, 250))
+@pytest.mark.parametrize("name", VICTIMS)
+@pytest.mark.parametrize("seed", range(2, 5))
+def test_much_noise_neither_hangs_nor_writes_out_of_bounds(name, seed, record_property):
+    record_property("summary: cycles of malformed programs", hold_out_against_noise(name, seed, 250))
