@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Table", "plan_cycles", "steps_cycles"]
 
 _NEVER = -(1 << 40)
+_NO_STORES = np.array([_NEVER, _NEVER, 0.0])[:, None, None]
 _TURNS, _CLOSE, _CLOSE_CYCLES = 5, 0.002, 4
 _ADDRESS = 2
 """Cycles from the issue of a LOAD to its first address."""
@@ -90,7 +91,8 @@ class _Run:
         self.issued, self.retired, self.posted, self.post_issued, self.stored, self.sent = (
             np.full(shape, float(_NEVER)) for _ in range(6)
         )
-        self.per_store = np.zeros(layers)
+        # The last two groups of STOREs: when they begin and end, and how many they are.
+        self.groups = np.broadcast_to(_NO_STORES, (3, 2, layers)).copy()
         self.state = np.zeros((7, layers))
         self.last_store = np.zeros(layers)
         self.last_post = np.zeros(layers)
@@ -129,12 +131,11 @@ class _Run:
         self.retired[:] = _NEVER
         self.stored[:] = _NEVER
         self.sent[:] = _NEVER
-        per_store = np.where(first, 0.0, self.per_store[before])
-        per_store_now = np.zeros(len(first))
+        groups = np.where(first, _NO_STORES, self.groups[:, :, before])
+        groups_now = np.broadcast_to(_NO_STORES, groups.shape).copy()
         last_post = np.where(first, _NEVER, self.last_post[before])
         last_stored = np.where(first, _NEVER, self.last_store[before])
         last_store = last_stored.copy()
-        ends_of_stores = last_stored - latency
         # Who the layer before still needs its scratchpads for: nobody, its last COMPUTE, POST, STORE.
         until = np.array([np.full(len(first), float(_NEVER)), c_free + config.dense.rows + 3, last_post, last_stored])
         p_ready = np.maximum(p_ready, last_post + 2) + table.margin + 5
@@ -156,7 +157,7 @@ class _Run:
             gate, part = f["gate"][s, a], f["gate_part"][s, a] / 1000
             under_way = np.where(gate > 0, depth + gate, depth)
             begun, over = self.sent[under_way, columns], self.stored[under_way, columns] - latency
-            room = np.where(gate > 0, begun + part * (over - begun), ends_of_stores[a] + (gate + 1) * per_store[a])
+            room = np.where(gate > 0, begun + part * (over - begun), _nth_last(groups[:, :, a], -gate))
             dispatched = np.maximum(self.issued[s if s < depth else s + 1, a], room)
             # Loads, in order.
             ready, end = ld_ready[a], ld_end[a]
@@ -234,7 +235,8 @@ class _Run:
                     issue = np.maximum(st_ready[a], finished + 1)
                     written = np.maximum(issue + 4, st_end[a]) + np.maximum(f["o_bus"][s, a], 4 * count)
                     self.sent[row, a] = np.where(store, issue, _NEVER)
-                    per_store_now[a] = np.where(store, (written - issue) / np.maximum(count, 1), per_store_now[a])
+                    groups_now[:, 0, a] = np.where(store, groups_now[:, 1, a], groups_now[:, 0, a])
+                    groups_now[:, 1, a] = np.where(store, (issue, written, count), groups_now[:, 1, a])
                     st_end[a] = np.where(store, written, st_end[a])
                     st_ready[a] = np.where(store, written, st_ready[a])
                     response = written + latency
@@ -255,7 +257,8 @@ class _Run:
         self.state = np.array([ld_ready, ld_end, c_ready, c_free, p_ready, st_ready, st_end]) - ends
         self.last_post, self.last_store = last_post - ends, last_store - ends
         self._remember(posts, post_at, ends)
-        self.per_store = per_store_now
+        groups_now[:2] -= ends
+        self.groups = groups_now
         self.ends = ends + skip
 
     def _remember(self, posts: NDArray[np.int64], post_at: NDArray[np.float64], ends: NDArray[np.float64]) -> None:
@@ -269,3 +272,12 @@ class _Run:
             at = posts + 1 - back
             value = np.where(at >= 0, post_at[np.maximum(at, 0), columns], _NEVER)
             self.tails["posted"][depth - 1 - back] = value - ends
+
+
+def _nth_last(groups: NDArray[np.float64], n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """When the last STORE but ``n - 1`` begins, of two groups ``[begin, end, count][older, younger]`` of them."""
+    (older, younger), (older_end, younger_end), (older_count, younger_count) = groups
+    inside = younger_end - n * (younger_end - younger) / np.maximum(younger_count, 1)
+    behind = np.minimum(n - younger_count, older_count)
+    outside = older_end - behind * (older_end - older) / np.maximum(older_count, 1)
+    return np.where(n <= younger_count, inside, outside)
