@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from compiler.analytic.events import plan_events
 from compiler.errors import ModelError
 from compiler.ir.integer import Host, IntegerOp
+from compiler.mapping.analytic.events import plan_events
 from compiler.mapping.job import Job, jobs_of
 from compiler.mapping.mapper import CYCLES, Cut, Objective, Situation, cut_cost, cuts
 from compiler.mapping.memory import Arena, Block

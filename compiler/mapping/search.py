@@ -1,9 +1,9 @@
 """The second look: plans that the closed form of :mod:`compiler.mapping.mapper` finds nearly as good, compared.
 
-All contenders of all layers are columns of one evaluation of :mod:`compiler.analytic.cycles`, each behind the first
-choice for the layer before it. A contender takes its layer only if it is better by more than the evaluation is wrong,
-and all that do are taken only if the network is better with them: the first choice is never given up for a worse one
-by this measure.
+All contenders of all layers are columns of one evaluation of :mod:`compiler.mapping.analytic.cycles`, each behind the
+first choice for the layer before it. A contender takes its layer only if it is better by more than the evaluation is
+mostly wrong by, and all that do are taken only if the network is better with them: the first choice is never given up
+for a worse one by this measure.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.analytic.cycles import Table, plan_cycles, steps_cycles
-from compiler.analytic.events import plan_events
-from compiler.analytic.steps import plan_steps
+from compiler.mapping.analytic.cycles import Table, plan_cycles, steps_cycles
+from compiler.mapping.analytic.events import plan_events
+from compiler.mapping.analytic.steps import plan_steps
 from rtl.counters import COUNTERS
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.analytic.cycles import plan_cycles
 from compiler.errors import ModelError
+from compiler.mapping.analytic.cycles import plan_cycles
 from compiler.mapping.compile import compile_plans
 from compiler.mapping.mapper import CYCLES, Objective
 from compiler.mapping.planner import plan_graph

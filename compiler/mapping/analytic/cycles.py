@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.analytic.steps import FIELDS, Steps, plan_steps
+from compiler.mapping.analytic.steps import FIELDS, Steps, plan_steps
 from rtl.dense.timing import COMPUTE_DECODE, LANE_LATENCY, POST_DECODE, POST_TAIL
 
 if TYPE_CHECKING:

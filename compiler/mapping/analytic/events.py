@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.analytic.traffic import Row, input_rows, load_rows, store_rows, touched
+from compiler.mapping.analytic.traffic import Row, input_rows, load_rows, store_rows, touched
 from compiler.mapping.plan import flattens, plan_patches
 from compiler.mapping.tiling import input_pitch
 from rtl.counters import COUNTERS

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.analytic.traffic import Row, input_rows, skip_rows, store_row, touched, weight_row
+from compiler.mapping.analytic.traffic import Row, input_rows, skip_rows, store_row, touched, weight_row
 from compiler.mapping.plan import Plan, aligned, flattens, held_bytes, input_areas, param_chunks, plan_patches
 from rtl.dense.timing import GATHER_LATENCY
 

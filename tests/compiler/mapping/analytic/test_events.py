@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from compiler.analytic.events import plan_events
 from compiler.errors import ModelError
+from compiler.mapping.analytic.events import plan_events
 from compiler.mapping.compile import compile_plans
 from compiler.mapping.planner import plan_graph
 from hwsim.cycles import program_cycles
