@@ -15,11 +15,13 @@ from rtl.counters import event_names
 from rtl.isa import Engine
 from rtl.isa_layout import TOKENS, WORD
 
-__all__ = ["EVENT_BITS", "FAULT_BITS", "EngineSignature", "Retire", "commit_layout"]
+__all__ = ["COMMIT_SPACING", "EVENT_BITS", "FAULT_BITS", "EngineSignature", "Retire", "commit_layout"]
 
 EVENT_BITS = 40
 """Width of one instruction's event counts."""
 FAULT_BITS = 4
+COMMIT_SPACING = 4
+"""Fewest cycles between two commits of an engine: its events are added to the totals over so many cycles."""
 
 
 class Retire(data.Struct):
@@ -49,7 +51,8 @@ class EngineSignature(Signature):
     retire : Out(Retire)
         One pulse per instruction, in program order.
     commit : Out(commit_layout)
-        One pulse per instruction, in program order, at least four cycles apart, in or before the cycle of ``retire``.
+        One pulse per instruction, in program order, at least COMMIT_SPACING cycles apart, in or before the cycle of
+        ``retire``.
     idle : Out(1)
         Nothing issued is still to retire, and no AXI transaction is open. May fall only through an issue.
     fault : Out(4)

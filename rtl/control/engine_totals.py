@@ -7,13 +7,11 @@ from amaranth.lib.wiring import In, Out
 from rtl.control.gate import CAUSES, Stalls
 from rtl.control.totals import Totals
 from rtl.counters import COUNTER_BITS, event_names, stall_causes, stall_name
-from rtl.engine import EVENT_BITS, Retire, commit_layout
+from rtl.engine import COMMIT_SPACING, EVENT_BITS, Retire, commit_layout
 from rtl.isa import Engine
 
-__all__ = ["COMMIT_SPACING", "SETTLE_CYCLES", "EngineTotals"]
+__all__ = ["SETTLE_CYCLES", "EngineTotals"]
 
-COMMIT_SPACING = 4
-"""Fewest cycles between two commits of an engine: its events are added a few at a time, over so many cycles."""
 SETTLE_CYCLES = COMMIT_SPACING + 2
 """Cycles after a pulse in which it is in memory."""
 

@@ -4,10 +4,10 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.control.engine_totals import COMMIT_SPACING, SETTLE_CYCLES, EngineTotals
+from rtl.control.engine_totals import SETTLE_CYCLES, EngineTotals
 from rtl.control.gate import Stalls
 from rtl.counters import COUNTER_BITS, COUNTERS
-from rtl.engine import Retire, commit_layout
+from rtl.engine import COMMIT_SPACING, Retire, commit_layout
 from rtl.isa import ENGINE_COUNT, Engine
 
 __all__ = ["INDEX_BITS", "LayerCounters"]

@@ -1,10 +1,22 @@
-"""Event counts of one COMPUTE, committed when its last vector has entered the mesh."""
+r"""Event counts of one COMPUTE, committed when its last vector has entered the mesh.
+
+A short instruction right behind a long one is done soon after it, and the counters take a commit every
+:data:`~rtl.engine.COMMIT_SPACING` cycles only: such a commit waits. ::
+
+    cycle      t     t+1   t+2   t+3   t+4   t+5
+    done     _/‾‾‾‾‾‾‾‾‾‾‾\_____________________      a long instruction in t, a short one in t+1
+    commit   _______/‾‾‾‾‾\_________________/‾‾‾‾‾\_   of the short one no later than in done + 4
+
+One place to wait is enough. The first vector of an instruction comes at least four cycles after the first one of the
+last tile of the instruction before, so of two commits that follow one another within four cycles the second one is
+followed by none for as long; and no commit is later than the retirement.
+"""
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.engine import EVENT_BITS, commit_layout
+from rtl.engine import COMMIT_SPACING, EVENT_BITS, commit_layout
 from rtl.isa import Engine
 
 __all__ = ["EventCounts"]
@@ -22,7 +34,7 @@ class EventCounts(wiring.Component):
     tiles_valid, weight_tiles, weight_bytes : In
         The loader's totals, kept while ``tiles_valid``; those of the last tile count.
     commit : Out(commit_layout)
-        A cycle after ``done``.
+        A cycle after ``done``, or up to three later.
     """
 
     def __init__(self) -> None:
@@ -70,10 +82,11 @@ class EventCounts(wiring.Component):
             tiles_then.eq(tiles),
             bytes_then.eq(weight_bytes),
         ]
-        events = self.commit.events
+        counted = Signal.like(self.commit)
+        events = counted.events
         m.d.comb += [
-            self.commit.valid.eq(valid),
-            self.commit.layer.eq(layer),
+            counted.valid.eq(valid),
+            counted.layer.eq(layer),
             events.macs.eq(counts["macs"]),
             events.stream_cycles.eq(counts["stream_cycles"]),
             events.weight_tiles.eq(tiles_then),
@@ -83,4 +96,21 @@ class EventCounts(wiring.Component):
             events.acc_reads.eq(counts["acc_reads"]),
             events.acc_writes.eq(counts["acc_writes"]),
         ]
+        self._space(m, counted)
         return m
+
+    def _space(self, m: Module, counted: Signal) -> None:
+        """Pass commits on, each as soon as the one before is long enough ago."""
+        waiting = Signal.like(self.commit)
+        rest = Signal(range(COMMIT_SPACING))
+        with m.If(rest != 0):
+            m.d.sync += rest.eq(rest - 1)
+            with m.If(counted.valid):
+                m.d.sync += waiting.eq(counted)
+        with m.Elif(waiting.valid):
+            m.d.comb += self.commit.eq(waiting)
+            m.d.sync += waiting.eq(counted)
+        with m.Else():
+            m.d.comb += self.commit.eq(counted)
+        with m.If(self.commit.valid):
+            m.d.sync += rest.eq(COMMIT_SPACING - 1)

@@ -166,6 +166,6 @@ def test_noise_neither_hangs_nor_writes_out_of_bounds(name, record_property):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VICTIMS)
-@pytest.mark.parametrize("seed", range(2, 5))
+@pytest.mark.parametrize("seed", range(2, 17))
 def test_much_noise_neither_hangs_nor_writes_out_of_bounds(name, seed, record_property):
-    record_property("summary: cycles of malformed programs", hold_out_against_noise(name, seed, 250))
+    record_property("summary: cycles of malformed programs", hold_out_against_noise(name, seed, 50))

@@ -76,4 +76,4 @@ def test_networks_in_rtl(name, record_property):
 def test_operators_that_the_accelerator_lacks_are_listed(name, operators):
     from hwsim.api import estimate
 
-    assert [step.op for step in estimate(str(model_path(name)), ARCH).host_operators] == operators
+    assert [step.op for step in estimate(str(model_path(name)), ARCH).host_steps] == operators

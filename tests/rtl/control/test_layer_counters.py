@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from rtl.control.engine_totals import COMMIT_SPACING, SETTLE_CYCLES
+from rtl.control.engine_totals import SETTLE_CYCLES
 from rtl.control.layer_counters import LayerCounters
 from rtl.control.totals import Totals
 from rtl.counters import COUNTER_BITS, COUNTERS, event_names, stall_causes, stall_name
-from rtl.engine import EVENT_BITS
+from rtl.engine import COMMIT_SPACING, EVENT_BITS
 from rtl.isa import Engine
 from tests.rtl.bench import simulate
 

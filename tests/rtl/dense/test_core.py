@@ -1,5 +1,6 @@
 """The dense core against the instruction set's meaning and its own timing, over random instructions."""
 
+from itertools import pairwise
 from random import Random
 from typing import Literal
 
@@ -15,6 +16,7 @@ from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
 from rtl.counters import event_names
 from rtl.dense.core import DenseCore
 from rtl.dense.timing import PostTiming, compute_events, compute_timing, post_events
+from rtl.engine import COMMIT_SPACING
 from rtl.isa import AccumulateOp, Compute, Engine, Instruction, Post, PostConfig, PostFill, Space, encode
 from rtl.scratchpad import Scratchpad
 
@@ -64,6 +66,7 @@ class Bench:
         self.issued: dict[Engine, list[int]] = {Engine.COMPUTE: [], Engine.POST: []}
         self.retired: dict[Engine, list[int]] = {Engine.COMPUTE: [], Engine.POST: []}
         self.events: dict[Engine, list[dict[str, int]]] = {Engine.COMPUTE: [], Engine.POST: []}
+        self.committed: dict[Engine, list[int]] = {Engine.COMPUTE: [], Engine.POST: []}
         self.fault = 0
         self.ofm = np.zeros(0, np.uint8)
 
@@ -117,6 +120,7 @@ class Bench:
                     if ctx.get(port.retire.valid):
                         self.retired[engine].append(clock[0])
                     if ctx.get(port.commit.valid):
+                        self.committed[engine].append(clock[0])
                         events = port.commit.events
                         self.events[engine].append({n: ctx.get(getattr(events, n)) for n in event_names(engine)})
                     self.fault = self.fault or ctx.get(port.fault)
@@ -261,4 +265,35 @@ def check(bench: Bench, steps) -> None:
             assert issued >= timing.ready(), f"{engine.name} {k} was issued before it should be ready"
             assert bench.retired[engine][k] == timing.issue(issued, i), f"{engine.name} {k}: {i}"
             assert bench.events[engine][k] == events(i), f"{engine.name} {k}: {i}"
+        commits = bench.committed[engine]
+        assert all(b - a >= COMMIT_SPACING for a, b in pairwise(commits)), f"{engine.name} commits at {commits}"
+        assert all(a <= b for a, b in zip(commits, bench.retired[engine], strict=True))
     np.testing.assert_array_equal(bench.ofm, bench.machine.spad[Space.OFM])
+
+
+@pytest.mark.parametrize("dataflow", ["weight_stationary", "output_stationary"])
+@pytest.mark.parametrize("lengths", [(12, 1, 1, 1, 12, 1, 12, 1), (12, 2, 1, 3, 1, 12, 3, 2), (5, 1, 4, 1, 3, 1, 2, 1)])
+def test_short_instructions_behind_long_ones(lengths, dataflow):
+    """They are done within a cycle or two of one another, and their events are committed apart all the same."""
+    config = ArchConfig(
+        dense=DenseConfig(rows=4, cols=4, dataflow=dataflow, depthwise_taps=0),
+        memory=MemoryConfig(ifm_kib=1, ofm_kib=1, weight_kib=1, param_kib=1, accumulators=64),
+        bus=BusConfig(data_bytes=4, burst_beats=4, outstanding=1),
+    )
+    bench = Bench(config, 0)
+    steps: list[tuple[Engine, Instruction, int, tuple[int, int]]] = [
+        (
+            Engine.COMPUTE,
+            Compute(
+                source=Space.IFM, act=0, out_w=length, out_h=1, x_stride=1, y_stride=0, run=1, kx=1, kx_stride=0, ky=1,
+                ky_stride=0, weight=0, filters=1, acc=0, op=AccumulateOp.SET, flatten=0, depthwise=0, reuse_weights=0,
+                hold=0, layer=k,
+            ),
+            0,
+            (0, 0),
+        )
+        for k, length in enumerate(lengths)
+    ]  # fmt: skip
+    bench.run(steps)
+    bench.machine.run(i for _, i, _, _ in steps)
+    check(bench, steps)
