@@ -42,9 +42,7 @@ ScaleSim = Annotated[
 ]
 
 
-FidelityOption = Annotated[
-    Fidelity, typer.Option(help="Closed forms, in milliseconds; or every cycle of the program.")
-]
+FidelityOption = Annotated[Fidelity, typer.Option(help="Closed forms, in milliseconds; or every cycle of the program.")]
 
 
 def estimate(

@@ -98,7 +98,7 @@ class _Run:
         self.last_post = np.zeros(layers)
         self.tails = {name: np.zeros((depth, layers)) for name in ("issued", "posted", "post_issued")}
         self.ends = np.zeros(layers)
-        fields = dict(zip(FIELDS, table.values.transpose(1, 0, 2), strict=True))
+        fields: dict[str, NDArray] = dict(zip(FIELDS, table.values.transpose(1, 0, 2), strict=True))
         latency, interval = config.dram.latency_cycles, config.dram.beat_interval
         outstanding = config.bus.outstanding
         for kind in ("in", "w", "p", "s", "o"):

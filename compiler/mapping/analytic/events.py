@@ -51,7 +51,7 @@ def _dram(plans: Sequence[Plan], config: ArchConfig, counters: NDArray[np.int64]
                 rows += by_space[space]
                 owner += [layer] * len(by_space[space])
                 if direction == "read":
-                    size = sum(r.count * r.rows * r.row_bytes for r in by_space[space])
+                    size = sum(r.times * r.rows * r.row_bytes for r in by_space[space])
                     counters[layer, _INDEX[f"{space}_write_bytes"]] = size
             if direction == "read":
                 filled = sum(n * size for _, fills in input_rows(plan, config) for n, size in fills)

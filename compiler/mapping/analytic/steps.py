@@ -106,7 +106,7 @@ class _Walk:
         self.weight_ends: list[int] = []
         self.patch_ends: list[int] = []
         self.chunk = -1
-        self.free = dict.fromkeys(("in", "w", "p"), 1 << 40)
+        self.free: dict[str, int] = dict.fromkeys(("in", "w", "p"), 1 << 40)
         if before is not None:
             self._take(before)
         self.chunks_seen: set[int] = set()

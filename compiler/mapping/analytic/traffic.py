@@ -25,24 +25,24 @@ _MAX_ROW_BYTES = (1 << 20) - 1
 
 
 class Row(NamedTuple):
-    """``count`` transfers of ``rows`` rows of ``row_bytes`` bytes, ``stride`` apart, from ``offset`` of a tensor on."""
+    """``times`` transfers of ``rows`` rows of ``row_bytes`` bytes, ``stride`` apart, from ``offset`` of a tensor on."""
 
-    count: int
+    times: int
     offset: int
     stride: int
     rows: int
     row_bytes: int
 
     @staticmethod
-    def of(count: int, offset: int, stride: int, rows: int, row_bytes: int, spad_stride: int) -> Row:
+    def of(times: int, offset: int, stride: int, rows: int, row_bytes: int, spad_stride: int) -> Row:
         """As the code generator puts it: rows that follow one another on both sides are one."""
         if rows == 1 or (row_bytes == spad_stride == stride and rows * row_bytes <= _MAX_ROW_BYTES):
-            return Row(count, offset, 0, 1, rows * row_bytes)
-        return Row(count, offset, stride, rows, row_bytes)
+            return Row(times, offset, 0, 1, rows * row_bytes)
+        return Row(times, offset, stride, rows, row_bytes)
 
 
 def touched(unit: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Aligned units of ``unit`` bytes that each row of a table of :class:`Row` touches, ``count`` left out."""
+    """Aligned units of ``unit`` bytes that each row of a table of :class:`Row` touches, ``times`` left out."""
     _, offset, stride, n, size = rows.T
     return n + _sum_floor(n, unit, stride, offset + size - 1) - _sum_floor(n, unit, stride, offset)
 
@@ -113,8 +113,8 @@ def load_rows(plan: Plan, config: ArchConfig) -> dict[str, list[Row]]:
     weights = Counter(weight_row(plan, window) for tile in job.tiles for window in tile.windows)
     again = 1 if plan.hold_weights else patches
     return {
-        "ifm": [row._replace(count=times) for row in ifm],
-        "weight": [row._replace(count=count * again) for row, count in weights.items()],
+        "ifm": [row._replace(times=times) for row in ifm],
+        "weight": [row._replace(times=count * again) for row, count in weights.items()],
         "param": [
             Row(times, 0, 0, 1, sum(job.tiles[n].param_bytes for n in chunk))
             for chunk, times in zip(param_chunks(plan), chunk_loads(plan, patches), strict=True)
