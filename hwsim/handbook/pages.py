@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from hwsim.handbook.markdown import field_notes, inline, note_after, page, paragraphs, table
 from rtl import csr, isa
-from rtl.config import ArchConfig, load_arch, preset_names
+from rtl.config import ArchConfig, load_arch, preset_names, settings
 from rtl.counters import COUNTERS, Counter
 
 if TYPE_CHECKING:
@@ -93,10 +93,9 @@ def configuration() -> str:
         "## Top level",
         _settings(ArchConfig, {}, skip_parts=True),
     ]
-    for name, info in ArchConfig.model_fields.items():
-        part = info.annotation
-        if isinstance(part, type) and issubclass(part, BaseModel):
-            values = {preset: getattr(config, name) for preset, config in presets.items()}
+    for name, part in settings(ArchConfig).items():
+        if part is not None:
+            values = {preset: config.model_dump()[name] for preset, config in presets.items()}
             parts += [f"## {name}", paragraphs(part.__doc__), _settings(part, values)]
     parts += [
         "## Rules between settings",
@@ -151,12 +150,13 @@ def _opcode_rows() -> list[tuple[object, ...]]:
 
 def _settings(part: type[BaseModel], presets: dict[str, Any], *, skip_parts: bool = False) -> str:
     notes = field_notes(part)
+    parts = settings(part)
     rows = []
     for name, info in part.model_fields.items():
         kind = info.annotation
-        if skip_parts and isinstance(kind, type) and issubclass(kind, BaseModel):
+        if skip_parts and parts[info.alias or name] is not None:
             continue
-        values = tuple(f"`{getattr(value, name)}`" for value in presets.values())
+        values = tuple(f"`{value[name]}`" if value else "" for value in presets.values())
         rows.append((f"`{name}`", _range(kind, info.metadata), f"`{info.default}`", *values, notes.get(name, "")))
     return table(("setting", "takes", "default", *presets, "meaning"), rows)
 
