@@ -94,8 +94,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     header = json.dumps({"key": checkpoint.key, "names": names, "facts": checkpoint.facts})
     buffer = io.BytesIO()
     # Numbered, since a tensor may have any name.
-    numbered = {f"a{index}": checkpoint.arrays[name] for index, name in enumerate(names)}
-    np.savez(buffer, **{_HEADER: np.array(header)}, **numbered)
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in [
+            (_HEADER, np.array(header)),
+            *((f"a{i}", checkpoint.arrays[n]) for i, n in enumerate(names)),
+        ]:
+            with archive.open(f"{name}.npy", "w") as entry:
+                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
     write_bytes(path, buffer.getvalue())
 
 
@@ -109,7 +114,7 @@ def load_checkpoint(path: Path, key: str) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             header = json.loads(str(file[_HEADER]))
             arrays = {name: file[f"a{index}"] for index, name in enumerate(header["names"])}
     except OSError as error:

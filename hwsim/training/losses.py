@@ -26,19 +26,18 @@ def logits_of(graph: Graph) -> str:
     """The tensor of class scores: the output, or what goes into the softmax that makes it."""
     name = graph.outputs[0]
     producer = graph.producer(name)
-    is_softmax = isinstance(producer, Node) and producer.op_type in ("Softmax", "LogSoftmax")
-    return producer.inputs[0] if is_softmax else name
+    if isinstance(producer, Node) and producer.op_type in ("Softmax", "LogSoftmax"):
+        return producer.input(0)
+    return name
 
 
 def distilled(logits: Tensor, labels: Tensor, taught: Tensor | None, distillation: Distillation | None) -> Tensor:
-    """The loss of a batch: cross entropy with the ``labels`` ``[n]``, and with the teacher's logits if it ``taught``."""
+    """The loss of a batch: cross entropy with the ``labels`` ``[n]``, and with what the teacher ``taught``."""
     loss = F.cross_entropy(logits, labels)
     if taught is None or distillation is None:
         return loss
     t = distillation.temperature
-    soft = F.kl_div(
-        F.log_softmax(logits / t, 1), F.log_softmax(taught / t, 1), reduction="batchmean", log_target=True
-    )
+    soft = F.kl_div(F.log_softmax(logits / t, 1), F.log_softmax(taught / t, 1), reduction="batchmean", log_target=True)
     return (1 - distillation.share) * loss + distillation.share * t**2 * soft
 
 

@@ -59,4 +59,6 @@ class Distillation:
 
     def __post_init__(self) -> None:
         if not self.temperature > 0 or not 0 <= self.share <= 1:
-            raise InputError(f"distillation: temperature above 0 and share in 0..1, not {self.temperature}, {self.share}")
+            raise InputError(
+                f"distillation: temperature above 0 and share in 0..1, not {self.temperature}, {self.share}"
+            )

@@ -66,7 +66,7 @@ class Call:
         return value
 
     def integers(self, key: str, index: int | None = None) -> tuple[int, ...] | None:
-        """A list of integers, an attribute in older opsets and an operand in newer ones; None where it is in neither."""
+        """A list of integers, an attribute in older opsets, an operand in newer ones; None where it is neither."""
         if key in self.node.attributes:
             value = self.node.attributes[key]
             return (value,) if isinstance(value, int) else self.node.integers(key)

@@ -49,7 +49,9 @@ def _clip(call: Call) -> Tensor:
     bounds: list[float | None] = []
     for key, index in (("min", 1), ("max", 2)):
         given = call.static(index)
-        bounds.append(call.node.real(key, 0.0) if key in call.node.attributes else given if given is None else given.item())
+        bounds.append(
+            call.node.real(key, 0.0) if key in call.node.attributes else given if given is None else given.item()
+        )
     low, high = bounds
     return x if low is None and high is None else torch.clamp(x, low, high)
 

@@ -160,7 +160,11 @@ def _layer_norm(call: Call) -> Tensor:
 def _local_response(call: Call) -> Tensor:
     node = call.node
     return F.local_response_norm(
-        call.tensor(0), node.integer("size", 1), node.real("alpha", 1e-4), node.real("beta", 0.75), node.real("bias", 1.0)
+        call.tensor(0),
+        node.integer("size", 1),
+        node.real("alpha", 1e-4),
+        node.real("beta", 0.75),
+        node.real("bias", 1.0),
     )
 
 

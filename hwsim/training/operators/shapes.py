@@ -30,7 +30,13 @@ def _transpose(call: Call) -> Tensor:
 
 
 def _concat(call: Call) -> Tensor:
-    return torch.cat([call.tensor(index) for index in range(len(call.inputs))], call.axis(call.node.integer("axis", 1)))
+    parts = [call.tensor(index) for index in range(len(call.inputs))]
+    samples = max(call.batch(index) for index in range(len(parts)))
+    axis = call.node.integer("axis", 1) % parts[0].ndim
+    if axis == 0 and samples > 1:
+        raise call.error("works across the batch axis, along which training has many samples")
+    # A constant is joined to every sample.
+    return torch.cat([part.expand(samples, *part.shape[1:]) if axis else part for part in parts], axis)
 
 
 def _split(call: Call) -> tuple[Tensor, ...]:
