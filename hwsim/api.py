@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from compiler.interpreter import interpret
-from compiler.mapping.compile import compile_graph
-from compiler.program.program import HostStep
+from compiler.ir.integer import Host
+from compiler.mapping.compile import compile_graph, compile_plans, host_step, layer_info
+from compiler.mapping.mapper import CYCLES, Objective
+from compiler.mapping.planner import plan_graph
+from hwsim.analytic import AnalyticCycles, analytic_cycles
 from hwsim.bandwidth import bandwidth
 from hwsim.comparison import differing_bytes, layer_runs, same_timing
 from hwsim.cycles import ProgramCycles, program_cycles
@@ -29,11 +32,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compiler.ir.graph import Graph
-    from compiler.program.program import Program
+    from compiler.program.program import LayerInfo, Program
     from hwsim.progress import Reporter
     from hwsim.simulation.harness import MemoryKind
 
-__all__ = ["estimate", "estimate_program", "random_inputs", "simulate", "simulate_network"]
+Fidelity = Literal["analytic", "cycle"]
+Goal = Literal["cycles", "energy", "edp"]
+
+__all__ = [
+    "Fidelity",
+    "Goal",
+    "estimate",
+    "estimate_layers",
+    "estimate_program",
+    "mapper_objective",
+    "random_inputs",
+    "simulate",
+    "simulate_network",
+]
 
 
 def estimate(
@@ -44,10 +60,15 @@ def estimate(
     technology: str | None = None,
     dram: str | None = None,
     voltage_v: float | None = None,
+    fidelity: Fidelity = "cycle",
+    objective: Goal = "cycles",
     trace: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Estimate:
-    """Cycles, events and energy of every layer of ``model`` on ``arch``, by the cycle model.
+    """Cycles, events and energy of every layer of ``model`` on ``arch``, by the cycle or the analytic model.
+
+    ``analytic`` makes no program: events are those of ``cycle`` to the last one, cycles are close to it, and stalls
+    are not known. ``objective`` is what the mapper minimises in every layer.
 
     ``technology``, ``dram`` and ``voltage_v`` stand in for what ``arch`` says of them (see ``docs/energy.md``).
     ``trace`` is a file to write a timeline of the engines to (see :mod:`hwsim.report.trace`).
@@ -62,7 +83,13 @@ def estimate(
     reporter.stage(f"reading {model}")
     network = load_network(model, calibration)
     reporter.stage("mapping")
-    program = compile_graph(network.graph, config)
+    plans = plan_graph(network.graph, config, mapper_objective(objective, config))
+    if fidelity == "analytic":
+        if trace is not None:
+            raise InputError("a timeline shows instructions, which the analytic model has not; estimate by cycle")
+        infos = [layer_info(plan) for plan in plans]
+        return estimate_layers(network, infos, config, analytic_cycles(plans, config), fidelity)
+    program = compile_plans(network.graph, config, plans)
     cycles = program_cycles(program, config)
     result = estimate_program(network, program, config, cycles)
     if trace is not None:
@@ -79,12 +106,38 @@ def estimate_program(network: Network, program: Program, config: ArchConfig, cyc
         InputError: the technology cannot be as the configuration asks for it.
 
     """
+    return estimate_layers(network, program.layers, config, cycles, "cycle")
+
+
+def mapper_objective(goal: Goal, config: ArchConfig) -> Objective:
+    """What the mapper minimises for ``goal``, priced in the configuration's technology.
+
+    Raises:
+        InputError: no such goal, or the technology cannot be as the configuration asks for it.
+
+    """
+    if goal == "cycles":
+        return CYCLES
+    if goal not in ("energy", "edp"):
+        raise InputError(f"objective {goal!r}: cycles, energy or edp")
+    model = EnergyModel(config)
+    return Objective(goal, tuple(model.event_weights().tolist()), model.cycle_weight())
+
+
+def estimate_layers(
+    network: Network,
+    infos: Sequence[LayerInfo],
+    config: ArchConfig,
+    cycles: ProgramCycles | AnalyticCycles,
+    fidelity: Fidelity,
+) -> Estimate:
+    """Figures of either model, by layer, priced in the configuration's technology."""
     counters = cycles.counters
     model = EnergyModel(config)
     energies = model.energy(counters, cycles.layers)
     traffics = bandwidth(counters, cycles.layers, config)
     layers = []
-    for index, layer in enumerate(program.layers):
+    for index, layer in enumerate(infos):
         counts = {counter.name: int(counters[index, i]) for i, counter in enumerate(COUNTERS)}
         spent = int(cycles.layers[index])
         traffic = traffics.layer(index)
@@ -113,15 +166,14 @@ def estimate_program(network: Network, program: Program, config: ArchConfig, cyc
             read_bytes=step.read_bytes,
             write_bytes=step.write_bytes,
         )
-        for step in program.steps
-        if isinstance(step, HostStep)
+        for step in (host_step(network.graph, op) for op in network.graph.operators() if isinstance(op, Host))
     )
     return Estimate(
         model=network.name,
         arch=config.name,
         clock_mhz=model.clock_mhz,
         macs_per_cycle=config.macs_per_cycle,
-        fidelity="cycle",
+        fidelity=fidelity,
         cycles=cycles.cycles,
         layers=tuple(layers),
         host_operators=tuple(f"{host.name} ({host.op})" for host in hosts),
@@ -144,6 +196,7 @@ def simulate(
     waves: Path | None = None,
     seed: int = 0,
     calibration: NDArray | Literal["random"] | None = None,
+    objective: Goal = "cycles",
     reporter: Reporter = SILENT,
 ) -> Simulation:
     """Run ``model`` on the RTL of ``arch``: its bytes against the reference interpreter, its cycles against the model.
@@ -167,7 +220,7 @@ def simulate(
     given = _admit(network.graph, inputs) if inputs is not None else random_inputs(network.graph, seed)
     return simulate_network(
         network, config, given, layers=layers, simulator=simulator, memory=memory, waves=waves, seed=seed,
-        reporter=reporter,
+        objective=objective, reporter=reporter,
     )  # fmt: skip
 
 
@@ -181,6 +234,7 @@ def simulate_network(
     memory: MemoryKind = "dram",
     waves: Path | None = None,
     seed: int = 0,
+    objective: Goal = "cycles",
     reporter: Reporter = SILENT,
 ) -> Simulation:
     """As :func:`simulate`, of a network that is loaded, on inputs by tensor."""
@@ -189,9 +243,10 @@ def simulate_network(
 
     reporter.stage("mapping")
     graph = network.graph
-    program = compile_graph(graph, config)
+    goal = mapper_objective(objective, config)
+    program = compile_graph(graph, config, objective=goal)
     chosen = _chosen(program, layers)
-    observed = compile_graph(graph, config, observe={program.layers[i].target for i in chosen})
+    observed = compile_graph(graph, config, observe={program.layers[i].target for i in chosen}, objective=goal)
     cycles, observed_cycles = program_cycles(program, config), program_cycles(observed, config)
     reporter.stage("reference interpreter")
     reference = interpret(graph, inputs)

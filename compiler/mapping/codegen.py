@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.errors import ModelError
-from compiler.mapping.mapper import CYCLES, Objective, Situation, choose_plan
-from compiler.mapping.memory import Arena, RingCache
-from compiler.mapping.tiling import MAX_EXTENT, Patch, input_pitch, lines_up, patches
+from compiler.mapping.memory import Ring
+from compiler.mapping.plan import (
+    Area,
+    Plan,
+    aligned,
+    flattens,
+    held_bytes,
+    input_area,
+    param_chunks,
+    plan_patches,
+)
+from compiler.mapping.tiling import Patch, input_pitch
 from compiler.program.hazards import Memory, Range, TokenPlacer
 from rtl.isa import AccumulateOp, Compute, Fill, Load, Post, PostFill, Space, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from numpy.typing import NDArray
 
     from compiler.mapping.image import ImageBuilder
-    from compiler.mapping.job import FilterTile, Job, Window
+    from compiler.mapping.job import FilterTile, Window
     from compiler.mapping.resident import Resident
     from rtl.config import ArchConfig
 
@@ -32,12 +41,11 @@ _MAX_ROW_BYTES = (1 << 20) - 1
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a job's output goes: it stays in OFM, or goes to DRAM, or both."""
+    """The tensor that a job writes: its address in DRAM if it goes there, and the channels of the whole of it."""
 
-    resident: Resident | None
     dram: int | None
     channels: int
-    """Of the whole tensor, which several jobs may write."""
+    """Several jobs may write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +63,11 @@ class _View:
 
 
 class Codegen:
-    """Emits the instructions of jobs, one job after the other.
+    """Emits the instructions of plans, one plan after the other. It decides nothing but addresses."""
 
-    Scratchpad contents live on from job to job: weights, tiles and resident tensors that are still there are not
-    loaded again.
-    """
-
-    def __init__(self, config: ArchConfig, image: ImageBuilder, objective: Objective = CYCLES) -> None:
+    def __init__(self, config: ArchConfig, image: ImageBuilder) -> None:
         self.config = config
         self.image = image
-        self._objective = objective
-        self.ofm = Arena(config.memory.ofm_kib * 1024, config.banks)
-        self.resident: dict[str, Resident] = {}
         self._constants: dict[Hashable, int] = {}
         self._half = 0
         self.begin_segment()
@@ -75,18 +76,40 @@ class Codegen:
         """Start a program of its own. It finds nothing in the scratchpads."""
         memory, align = self.config.memory, self.config.banks
         self.placer = TokenPlacer()
-        self._ifm = RingCache(memory.ifm_kib * 1024, align)
-        self._weights = RingCache(memory.weight_kib * 1024, align)
-        self._params = RingCache(memory.param_kib * 1024, align)
-        self._params_held: Hashable = None
+        self._ifm = Ring(memory.ifm_kib * 1024, align)
+        self._weights = Ring(memory.weight_kib * 1024, align)
+        self._params = Ring(memory.param_kib * 1024, align)
+        self._kept: _View | None = None
 
-    def fill_margin(self, resident: Resident, layer: int) -> None:
+    def job(self, plan: Plan, layer: int, target: Target) -> None:
+        """Emit what ``plan`` says; its instructions count for ``layer``."""
+        job = plan.job
+        self._plan, self._job, self._layer, self._target = plan, job, layer, target
+        self._held_weights: dict[tuple[int, int], Range] = {}
+        self._held_params: dict[int, Range] = {}
+        self._held_tiles: dict[tuple[str, Area], _View] = {}
+        self._lanes_hold = -1
+        self._room_for_tiles: Ring | None = None
+        if plan.fills_margin and plan.target is not None:
+            self._fill_margin(plan.target)
+        self.placer.emit(dataclasses.replace(job.constants, layer=layer))
+        self._reserve_tiles()
+        if job.hold:
+            self._spread_pool()
+            return
+        self._staging = Ring(plan.staging.size, self.config.banks, plan.staging.start)
+        for numbers in plan.groups:
+            self._reserve_weights(numbers)
+            for patch in plan_patches(plan):
+                self._patch(patch, numbers)
+
+    def _fill_margin(self, resident: Resident) -> None:
         """Write the padding around a tensor that is about to be produced."""
         for start, rows, row_bytes in resident.fills():
             stop = start + (rows - 1) * resident.pitch + row_bytes
             self.placer.emit(
                 PostFill(
-                    layer=layer,
+                    layer=self._layer,
                     value=resident.margin.fill,
                     spad=start,
                     rows=rows,
@@ -96,54 +119,48 @@ class Codegen:
                 writes=(Range(Memory.OFM, start, stop),),
             )
 
-    def job(self, job: Job, layer: int, target: Target) -> None:
-        """Emit ``job``, whose instructions count for ``layer``.
+    def _reserve_weights(self, numbers: range) -> None:
+        """Room for all weights of a group, if they stay."""
+        self._held_weights.clear()
+        self._room_for_weights = self._weights
+        if self._plan.hold_weights:
+            banks = self.config.banks
+            sizes = (w.size for n in numbers for w in self._job.tiles[n].windows)
+            size = sum(aligned(size, banks) for size in sizes)
+            self._room_for_weights = Ring(size, banks, self._weights.put(size).start)
 
-        Raises:
-            ModelError: a tile does not fit this architecture.
-
-        """
-        self._job, self._layer, self._target = job, layer, target
-        self.placer.emit(dataclasses.replace(job.constants, layer=layer))
-        if job.hold:
-            self._spread_pool()
-            return
-        situation = Situation(
-            input_resident=job.source in self.resident,
-            skip_resident=job.skip in self.resident,
-            output_resident=target.resident is not None,
-            ofm_gap=self.ofm.largest_gap(),
-        )
-        plan = choose_plan(job, self.config, situation, self._objective)
-        for first in range(0, len(job.tiles), plan.group):
-            for patch in patches(job, plan.tile):
-                self._patch(patch, range(first, min(first + plan.group, len(job.tiles))))
+    def _reserve_tiles(self) -> None:
+        """Room for all patches of the input and the residual, if they stay."""
+        plan, banks = self._plan, self.config.banks
+        if plan.hold_input:
+            size = held_bytes(plan, self.config)
+            self._room_for_tiles = Ring(size, banks, self._ifm.put(size).start)
 
     def _patch(self, patch: Patch, numbers: range) -> None:
         """One tile of output pixels, of a group of filter tiles."""
-        job, target = self._job, self._target
+        job, target, resident = self._job, self._target, self._plan.target
         tiles = [job.tiles[number] for number in numbers]
         written = sum(tile.filters for tile in tiles)
-        # Where channel 0 would be, if the group did not begin later.
-        base = 0 if target.resident is not None else -tiles[0].channel
-        if target.resident is not None:
-            r = target.resident
-            block = None
-            x_stride, pitch = target.channels, r.pitch
-            out = r.origin + patch.y * pitch + patch.x * x_stride + job.channel_offset
+        if resident is not None:
+            base = 0
+            x_stride, pitch = target.channels, resident.pitch
+            out = resident.origin + patch.y * pitch + patch.x * x_stride + job.channel_offset
         else:
-            block = self.ofm.allocate(patch.height * patch.width * written)
-            if block is None:
-                raise ModelError(f"{job.name}: no room in OFM for a tile of its output (raise memory.ofm_kib)")
-            x_stride, pitch, out = written, patch.width * written, block.start
+            # Where channel 0 would be, if the group did not begin later.
+            base = -tiles[0].channel
+            out = self._staging.put(patch.height * patch.width * written).start
+            x_stride, pitch = written, patch.width * written
+        source = self._source(patch)
+        skip: _View | None = None
         for number, tile in zip(numbers, tiles, strict=True):
             accumulators = self._next_half()
-            self._compute(tile, number, patch, accumulators)
-            self._post(tile, number, patch, accumulators, out + base + tile.channel, x_stride, pitch)
+            self._compute(tile, number, patch, source, accumulators)
+            params, load = self._load_params(number)
+            skip = skip or self._skip(patch)
+            at = out + base + tile.channel
+            self._post(tile, (params, load), skip, patch, accumulators, (at, x_stride, pitch))
         if target.dram is not None:
             self._store(patch, (tiles[0].channel, written), out + base + tiles[0].channel, x_stride, pitch)
-        if block is not None:
-            self.ofm.free(block)
 
     def _next_half(self) -> int:
         """First accumulator of the half that is not draining."""
@@ -155,18 +172,16 @@ class Codegen:
         start = first // self.config.memory.accumulators * self.config.memory.accumulators
         return Range(Memory.ACCUMULATOR, start, start + self.config.memory.accumulators)
 
-    def _compute(self, tile: FilterTile, number: int, patch: Patch, acc: int) -> None:
+    def _compute(self, tile: FilterTile, number: int, patch: Patch, source: _View, acc: int) -> None:
         job = self._job
         channels = job.in_shape[2]
         in_y, in_x = patch.y * job.strides[0] - job.pads[0], patch.x * job.strides[1] - job.pads[1]
-        source = self._source(patch)
         for w, window in enumerate(tile.windows):
-            weights = self._load_weights(window, (job.name, number, w))
+            weights = self._load_weights(window, number, w)
             act = source.at(in_y + window.tap_y, in_x + window.tap_x, channels) + window.channel
             ky_stride = window.step_y * source.pitch
             kx_stride = job.strides[1] if job.depthwise else window.step_x * channels
-            aligned = lines_up(window.run, window.kx, kx_stride, window.ky, ky_stride, self.config.banks)
-            flatten = aligned and not job.depthwise and not job.reuse_weights and window.kx * window.ky > 1
+            flatten = flattens(job, window, source.pitch, self.config.banks)
             self.placer.emit(
                 Compute(
                     layer=self._layer,
@@ -194,10 +209,18 @@ class Codegen:
                 writes=(self._accumulators(acc),),
             )
 
-    def _post(self, tile: FilterTile, number: int, patch: Patch, acc: int, ofm: int, x_stride: int, pitch: int) -> None:
-        params, load = self._load_params(number)
+    def _post(
+        self,
+        tile: FilterTile,
+        parameters: tuple[Range, bool],
+        skip: _View | None,
+        patch: Patch,
+        acc: int,
+        where: tuple[int, int, int],
+    ) -> None:
+        """Requantise a filter tile. ``where``: first byte in OFM, strides from pixel to pixel and from row to row."""
+        (params, load), (ofm, x_stride, pitch) = parameters, where
         channels = self._target.channels
-        skip = self._skip(patch)
         stop = ofm + (patch.height - 1) * pitch + (patch.width - 1) * x_stride + tile.filters
         reads = [self._accumulators(acc), params]
         address = 0
@@ -228,97 +251,86 @@ class Codegen:
 
     def _spread_pool(self) -> None:
         """A global pool: every pixel of the input adds into one accumulator per channel."""
-        job, config = self._job, self.config
-        height, width, channels = job.in_shape
-        acc = self._next_half()
-        if len(job.tiles) > config.memory.accumulators:
-            raise ModelError(f"{job.name}: {channels} channels exceed the accumulators (raise memory.accumulators)")
-        rows = min(height, MAX_EXTENT)
-        if job.source not in self.resident:
-            rows = min(rows, config.memory.ifm_kib * 512 // (width * channels))
-            if rows == 0:
-                raise ModelError(f"{job.name}: a row of {width * channels} bytes exceeds half of IFM (raise ifm_kib)")
-        for y in range(0, height, rows):
-            count = min(rows, height - y)
-            source = self._tile(job.source, y, 0, count, width, 0, 0)
-            for x in range(0, width, MAX_EXTENT):
-                self._spread_tile(source, Patch(y, x, count, min(MAX_EXTENT, width - x)), acc)
-        patch = Patch(0, 0, 1, 1)
-        target = self._target
-        block = None if target.resident else self.ofm.allocate(channels)
-        if target.resident is None and block is None:
-            raise ModelError(f"{job.name}: no room in OFM for {channels} bytes (raise memory.ofm_kib)")
-        out = target.resident.origin if target.resident else block.start if block else 0
-        for number, tile in enumerate(job.tiles):
-            self._post(tile, number, patch, acc + number, out + tile.channel, channels, channels)
-        if target.dram is not None:
-            self._store(patch, (0, channels), out, channels, channels)
-        if block is not None:
-            self.ofm.free(block)
-
-    def _spread_tile(self, source: _View, patch: Patch, acc: int) -> None:
-        """Add the pixels of ``patch``, of the input, into the accumulators of a global pool."""
-        job = self._job
+        job, plan, target = self._job, self._plan, self._target
         channels = job.in_shape[2]
+        acc = self._next_half()
+        self._reserve_weights(range(len(job.tiles)))
+        for area in plan_patches(plan):
+            source = self._source(area)
+            for number, tile in enumerate(job.tiles):
+                (window,) = tile.windows
+                weights = self._load_weights(window, number, 0)
+                self.placer.emit(
+                    Compute(
+                        layer=self._layer,
+                        source=source.space,
+                        act=source.at(area.y, area.x, channels) + window.channel,
+                        out_w=area.width,
+                        out_h=area.height,
+                        x_stride=channels,
+                        y_stride=source.pitch,
+                        run=window.run,
+                        kx=1,
+                        kx_stride=0,
+                        ky=1,
+                        ky_stride=0,
+                        weight=weights.start,
+                        filters=tile.filters,
+                        acc=acc + number,
+                        op=AccumulateOp.SET if (area.y, area.x) == (0, 0) else AccumulateOp.ADD,
+                        flatten=0,
+                        depthwise=0,
+                        reuse_weights=1,
+                        hold=1,
+                    ),
+                    reads=(source.block, weights),
+                    writes=(self._accumulators(acc),),
+                )
+        patch = Patch(0, 0, 1, 1)
+        out = plan.target.origin + job.channel_offset if plan.target else plan.staging.start
         for number, tile in enumerate(job.tiles):
-            (window,) = tile.windows
-            weights = self._load_weights(window, (job.name, number, 0))
-            self.placer.emit(
-                Compute(
-                    layer=self._layer,
-                    source=source.space,
-                    act=source.at(patch.y, patch.x, channels) + window.channel,
-                    out_w=patch.width,
-                    out_h=patch.height,
-                    x_stride=channels,
-                    y_stride=source.pitch,
-                    run=window.run,
-                    kx=1,
-                    kx_stride=0,
-                    ky=1,
-                    ky_stride=0,
-                    weight=weights.start,
-                    filters=tile.filters,
-                    acc=acc + number,
-                    op=AccumulateOp.SET if (patch.y, patch.x) == (0, 0) else AccumulateOp.ADD,
-                    flatten=0,
-                    depthwise=0,
-                    reuse_weights=1,
-                    hold=1,
-                ),
-                reads=(source.block, weights),
-                writes=(self._accumulators(acc),),
-            )
+            params = self._load_params(number)
+            self._post(tile, params, None, patch, acc + number, (out + tile.channel, target.channels, target.channels))
+        if target.dram is not None:
+            self._store(patch, (0, channels), out, target.channels, target.channels)
 
     def _source(self, patch: Patch) -> _View:
-        """The input of a tile, loaded if need be."""
-        job = self._job
-        y, x = patch.y * job.strides[0] - job.pads[0], patch.x * job.strides[1] - job.pads[1]
-        rows = (patch.height - 1) * job.strides[0] + job.kernel[0]
-        cols = (patch.width - 1) * job.strides[1] + job.kernel[1]
-        return self._tile(job.source, y, x, rows, cols, job.fill, job.natural_run)
+        """The input of a patch, loaded if need be."""
+        job, plan = self._job, self._plan
+        if plan.source is not None:
+            return _resident_view(plan.source)
+        if plan.kept_input:
+            assert self._kept is not None, f"{job.name}: nothing is kept in IFM"
+            return self._kept
+        run = 0 if job.hold else job.natural_run
+        view = self._tile(job.source, input_area(job, patch), job.fill, run, "input")
+        self._kept = view
+        return view
 
     def _skip(self, patch: Patch) -> _View | None:
         skip = self._job.skip
         if skip is None:
             return None
-        return self._tile(skip, patch.y, patch.x, patch.height, patch.width, 0, 0)
+        if self._plan.skip is not None:
+            return _resident_view(self._plan.skip)
+        if self._plan.kept_skip:
+            assert self._kept is not None, f"{self._job.name}: nothing is kept in IFM"
+            return self._kept
+        return self._tile(skip, Area(patch.y, patch.x, patch.height, patch.width), 0, 0, "skip")
 
-    def _tile(self, tensor: str, y: int, x: int, rows: int, cols: int, fill: int, natural_run: int) -> _View:
-        """``rows x cols`` pixels of ``tensor`` from (y, x) on, which may lie outside it: resident, or in IFM."""
-        if tensor in self.resident:
-            r = self.resident[tensor]
-            return _View(Space.OFM, r.origin, r.pitch, Range(Memory.OFM, r.block.start, r.block.stop))
+    def _tile(self, tensor: str, area: Area, fill: int, natural_run: int, role: str) -> _View:
+        """An area of ``tensor`` in IFM, loaded from DRAM unless it is held there."""
+        if held := self._held_tiles.get((role, area)):
+            return held
         placement = self.image.tensors[tensor]
         channels = placement.shape[2]
-        pitch = input_pitch(cols, channels, natural_run, self.config.banks)
-        key = (tensor, y, x, rows, cols, fill, pitch)
-        held = self._ifm.get(key)
-        block = held or self._ifm.put(key, rows * pitch)
-        origin = block.start - y * pitch - x * channels
+        pitch = input_pitch(area.cols, channels, natural_run, self.config.banks)
+        block = (self._room_for_tiles or self._ifm).put(area.rows * pitch)
+        origin = block.start - area.y * pitch - area.x * channels
         view = _View(Space.IFM, origin, pitch, Range(Memory.IFM, block.start, block.stop))
-        if held is None:
-            self._load_tile(view, placement.address, placement.shape, (y, x, rows, cols), fill)
+        self._load_tile(view, placement.address, placement.shape, (area.y, area.x, area.rows, area.cols), fill)
+        if self._room_for_tiles is not None:
+            self._held_tiles[role, area] = view
         return view
 
     def _load_tile(
@@ -398,55 +410,54 @@ class Codegen:
         )
         self.placer.emit(load, writes=(block,))
 
-    def _load_weights(self, window: Window, key: Hashable) -> Range:
+    def _load_weights(self, window: Window, number: int, w: int) -> Range:
         """The weights of a window, in the weight scratchpad."""
-        held = self._weights.get(key)
-        size = window.weights.size
-        if size > self._weights.size:
-            raise ModelError(
-                f"{self._job.name}: a tile of {size} bytes of weights exceeds the weight scratchpad "
-                "(raise memory.weight_kib)"
-            )
-        block = held or self._weights.put(key, size)
+        if held := self._held_weights.get((number, w)):
+            return held
+        block = self._room_for_weights.put(window.size)
         where = Range(Memory.WEIGHT, block.start, block.stop)
-        if held is None and self._job.weights_from is not None:
-            rows, filters = window.weights.shape
+        if self._job.weights_from is not None:
             placement = self.image.tensors[self._job.weights_from]
             columns = placement.shape[2]
             dram = placement.address + window.weights_at[0] * columns + window.weights_at[1]
-            self._load(Space.WEIGHT, block.start, filters, dram, columns, (rows, filters), where)
-        elif held is None:
-            dram = self._constant(key, window.weights)
+            size = window.rows, window.filters
+            self._load(Space.WEIGHT, block.start, window.filters, dram, columns, size, where)
+        else:
+            dram = self._constant((self._job.name, number, w), window.size, functools.partial(_bytes_of, window))
             self._load_constant(Space.WEIGHT, dram, where)
+        if self._plan.hold_weights:
+            self._held_weights[number, w] = where
         return where
 
     def _load_params(self, number: int) -> tuple[Range, bool]:
         """Parameters of a filter tile (loaded for many tiles at once), and whether the lanes have yet to take them."""
-        job = self._job
-        per_tile = max(tile.params.size for tile in job.tiles)
-        together = max(1, self._params.size // 2 // per_tile)
-        group = number // together
-        tiles = job.tiles[group * together : (group + 1) * together]
-        key = (job.name, "params", group)
-        held = self._params.get(key)
-        size = sum(tile.params.size for tile in tiles)
-        block = held or self._params.put(key, size)
-        if held is None:
+        job, plan = self._job, self._plan
+        index = number // plan.param_chunk
+        chunk = param_chunks(plan)[index]
+        tiles = job.tiles[chunk.start : chunk.stop]
+        if index not in self._held_params:
+            size = sum(tile.param_bytes for tile in tiles)
+            if not plan.hold_params:
+                self._held_params.clear()
+                block = self._params.put(size)
+            elif not self._held_params:
+                sizes = [sum(job.tiles[n].param_bytes for n in c) for c in param_chunks(plan)]
+                total = sum(aligned(size, self.config.banks) for size in sizes)
+                self._room_for_params = Ring(total, self.config.banks, self._params.put(total).start)
+                block = self._room_for_params.put(size)
+            else:
+                block = self._room_for_params.put(size)
             where = Range(Memory.PARAM, block.start, block.stop)
-            self._load_constant(Space.PARAM, self._params_constant(key, tiles), where)
-        start = block.start + sum(tile.params.size for tile in tiles[: number - group * together])
-        needed = self._params_held != (job.name, number)
-        self._params_held = (job.name, number)
-        return Range(Memory.PARAM, start, start + job.tiles[number].params.size), needed
+            self._held_params[index] = where
+            dram = self._constant((job.name, "params", index), size, functools.partial(_params_of, tiles))
+            self._load_constant(Space.PARAM, dram, where)
+        start = self._held_params[index].start + sum(tile.param_bytes for tile in tiles[: number - chunk.start])
+        needed, self._lanes_hold = self._lanes_hold != number, number
+        return Range(Memory.PARAM, start, start + job.tiles[number].param_bytes), needed
 
-    def _constant(self, key: Hashable, data: NDArray[np.int8]) -> int:
+    def _constant(self, key: Hashable, size: int, make: Callable[[], NDArray[np.uint8]]) -> int:
         if key not in self._constants:
-            self._constants[key] = self.image.constant(data.view(np.uint8).ravel())
-        return self._constants[key]
-
-    def _params_constant(self, key: Hashable, tiles: tuple[FilterTile, ...]) -> int:
-        if key not in self._constants:
-            self._constants[key] = self.image.constant(np.concatenate([tile.params for tile in tiles]))
+            self._constants[key] = self.image.constant(size, make)
         return self._constants[key]
 
     def _store(self, patch: Patch, channels: tuple[int, int], ofm: int, x_stride: int, pitch: int) -> None:
@@ -479,3 +490,15 @@ class Codegen:
             reads=(Range(Memory.OFM, ofm, ofm + (rows - 1) * pitch + row_bytes),),
             writes=(Range(Memory.DRAM, dram, dram + (rows - 1) * stride + row_bytes),),
         )
+
+
+def _resident_view(r: Resident) -> _View:
+    return _View(Space.OFM, r.origin, r.pitch, Range(Memory.OFM, r.block.start, r.block.stop))
+
+
+def _bytes_of(window: Window) -> NDArray[np.uint8]:
+    return window.weights.view(np.uint8).ravel()
+
+
+def _params_of(tiles: tuple[FilterTile, ...]) -> NDArray[np.uint8]:
+    return np.concatenate([tile.params for tile in tiles])

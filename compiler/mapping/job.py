@@ -7,6 +7,7 @@ requantise. Pools and additions pass their input through with a unit matrix as w
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from compiler.repeats import distinct
 from rtl.isa import PARAM_BYTES, AccumulateOp, PostConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from compiler.ir.graph import Graph
@@ -49,20 +52,49 @@ class Window:
     step_x: int
     ky: int
     step_y: int
-    weights: NDArray[np.int8]
+    rows: int
+    """Rows of ``weights``."""
+    filters: int
+    make: Callable[[], NDArray[np.int8]]
+    """Makes ``weights``: nobody pays for them who only wants to know what they cost."""
     weights_at: tuple[int, int] = (0, 0)
-    """Row and column of them in :attr:`Job.weights_from`, if the job has that; ``weights`` then has but their shape."""
+    """Row and column of them in :attr:`Job.weights_from`, if the job has that; there is nothing to be made then."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of ``weights``."""
+        return self.rows * self.filters
+
+    @property
+    def weights(self) -> NDArray[np.int8]:
+        """The weights themselves, made anew."""
+        return self.make()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilterTile:
-    """Up to ``cols`` output channels: their windows and their parameters (``8 * filters`` bytes)."""
+    """Up to ``cols`` output channels: their windows and their parameters."""
 
     channel: int
     """First output channel."""
     filters: int
     windows: tuple[Window, ...]
-    params: NDArray[np.uint8]
+    make_params: Callable[[], NDArray[np.uint8]]
+
+    @property
+    def params(self) -> NDArray[np.uint8]:
+        """The parameters themselves, made anew."""
+        return self.make_params()
+
+    @property
+    def param_bytes(self) -> int:
+        """Bytes of ``params``."""
+        return PARAM_BYTES * self.filters
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the weights of all windows."""
+        return sum(window.size for window in self.windows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,13 +182,9 @@ def _constants(zero_point: int, low: int, high: int, residual: Residual | None) 
     )
 
 
-def _params(name: str, bias: NDArray[np.int64], scale: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _params(bias: NDArray[np.int64], scale: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Bias, mantissa and shift of each channel, byte planes: ``[8, channels]`` flat."""
     mantissa, shift = mantissa_shift(np.broadcast_to(scale, bias.shape))
-    if (shift < MIN_SHIFT).any():
-        raise ModelError(f"{name}: requantisation scale {scale.max():g} is 2**16 or more; calibrate the model again")
-    if (np.abs(bias) >= 1 << 31).any():
-        raise ModelError(f"{name}: bias and zero point together exceed 32 bits")
     planes = np.zeros((PARAM_BYTES, len(bias)), np.uint8)
     planes[:4] = bias.astype("<i4").view(np.uint8).reshape(-1, 4).T
     planes[4:7] = mantissa.astype("<u4").view(np.uint8).reshape(-1, 4).T[:3]
@@ -164,11 +192,41 @@ def _params(name: str, bias: NDArray[np.int64], scale: NDArray[np.float32]) -> N
     return planes.ravel()
 
 
+def _check_scale(name: str, scale: NDArray[np.float32]) -> None:
+    """Refuse scales that the requantiser cannot take."""
+    if (mantissa_shift(scale)[1] < MIN_SHIFT).any():
+        raise ModelError(f"{name}: requantisation scale {scale.max():g} is 2**16 or more; calibrate the model again")
+
+
+def _folded_bias(op: Conv) -> NDArray[np.int64]:
+    """Bias less what the zero point of the input contributes."""
+    return op.bias.astype(np.int64) - op.input_zero_point * _sums(op.weights)
+
+
+def _sums(weights: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Of each filter."""
+    different = distinct(weights)
+    sums = different.sum(axis=(0, 1, 2), dtype=np.int64) * (weights[..., 0].size // different[..., 0].size)
+    return np.broadcast_to(sums, weights.shape[3])
+
+
+def _check_bias(op: Conv) -> None:
+    """Refuse biases beyond 32 bits. The weights are only summed if they could matter."""
+    limit = 1 << 31
+    most = int(np.abs(op.bias.astype(np.int64)).max(initial=0))
+    most += 255 * abs(op.input_zero_point) * op.weights[..., 0].size
+    if most >= limit and (np.abs(_folded_bias(op)) >= limit).any():
+        raise ModelError(f"{op.name}: bias and zero point together exceed 32 bits")
+
+
+def _is_wide(weights: NDArray[np.int16]) -> bool:
+    """Whether int8 does not hold them."""
+    different = distinct(weights)
+    return different.max(initial=0) > 127 or different.min(initial=0) < -128
+
+
 def _split_wide(weights: NDArray[np.int16]) -> list[NDArray[np.int8]]:
     """int8 planes whose sum is ``weights``: weights with a zero point reach -255..255. Mostly one."""
-    different = distinct(weights)
-    if different.max(initial=0) <= 127 and different.min(initial=0) >= -128:
-        return [weights.astype(np.int8, order="C")]
     planes = []
     rest = weights.astype(np.int32)
     while not planes or rest.any():
@@ -183,25 +241,33 @@ def _conv(graph: Graph, op: Conv, config: ArchConfig) -> Job:
     kh, kw, per_group, filters = op.weights.shape
     if max(kh, kw) > _MAX_TAPS:
         raise ModelError(f"{op.name}: a kernel of {kh}x{kw} exceeds {_MAX_TAPS} taps along an axis")
-    bias = op.bias.astype(np.int64) - op.input_zero_point * _sums(op.weights)
+    scale = np.broadcast_to(op.requantize.scale, op.bias.shape)
+    _check_scale(op.name, op.requantize.scale)
+    _check_bias(op)
+    bias = functools.cache(functools.partial(_folded_bias, op))
+    wide = _is_wide(op.weights)
     channelwise = op.groups == in_shape[2] == filters and op.groups > 1
     depthwise = channelwise and 1 < kw <= config.dense.depthwise_taps
     depthwise = depthwise and op.dilations[1] == 1 and op.strides[1] < 16
     tiles: list[FilterTile] = []
+
+    def add(part: slice, windows: list[Window]) -> None:
+        make = functools.partial(_conv_params, bias, scale, part)
+        tiles.append(FilterTile(part.start, part.stop - part.start, tuple(windows), make))
+
     if channelwise:
         size = min(config.dense.rows, config.dense.cols)
         windows_of = _depthwise_windows if depthwise else _diagonal_windows
         for first in range(0, filters, size):
             part = slice(first, min(first + size, filters))
-            tiles.append(_filter_tile(op, part, bias, windows_of(op, part, config)))
+            add(part, windows_of(op, part, wide, config))
     else:
         group_filters = filters // op.groups
         for group in range(op.groups):
             for first in range(0, group_filters, config.dense.cols):
                 last = min(first + config.dense.cols, group_filters)
                 part = slice(group * group_filters + first, group * group_filters + last)
-                windows = _dense_windows(op, part, group * per_group, config)
-                tiles.append(_filter_tile(op, part, bias, windows))
+                add(part, _dense_windows(op, part, group * per_group, wide, config))
     contiguous = op.dilations[1] == 1 and op.groups == 1
     rule = op.requantize
     return Job(
@@ -224,49 +290,64 @@ def _conv(graph: Graph, op: Conv, config: ArchConfig) -> Job:
     )
 
 
-def _sums(weights: NDArray[np.int16]) -> NDArray[np.int64]:
-    """Of each filter."""
-    different = distinct(weights)
-    sums = different.sum(axis=(0, 1, 2), dtype=np.int64) * (weights[..., 0].size // different[..., 0].size)
-    return np.broadcast_to(sums, weights.shape[3])
+def _conv_params(bias: Callable[[], NDArray[np.int64]], scale: NDArray[np.float32], part: slice) -> NDArray[np.uint8]:
+    return _params(bias()[part], scale[part])
 
 
-def _filter_tile(op: Conv, part: slice, bias: NDArray[np.int64], windows: list[Window]) -> FilterTile:
-    scale = np.broadcast_to(op.requantize.scale, bias.shape)[part]
-    return FilterTile(part.start, part.stop - part.start, tuple(windows), _params(op.name, bias[part], scale))
+def _planes(weights: NDArray[np.int16], wide: bool) -> list[Callable[[], NDArray[np.int8]]]:
+    """int8 planes whose sum is ``weights``, mostly one, that is made when it is asked for."""
+    if not wide:
+        return [lambda: weights.astype(np.int8)]
+    return [functools.partial(np.asarray, plane) for plane in _split_wide(weights)]
 
 
-def _depthwise_windows(op: Conv, part: slice, _: ArchConfig) -> list[Window]:
+def _depthwise_windows(op: Conv, part: slice, wide: bool, _: ArchConfig) -> list[Window]:
     kh, kw = op.weights.shape[:2]
     channels = part.stop - part.start
+
+    def flat(plane: Callable[[], NDArray[np.int8]]) -> NDArray[np.int8]:
+        return plane().reshape(kh * kw, channels)
+
     return [
-        Window(0, 0, part.start, channels, kw, 1, kh, op.dilations[0], plane.reshape(kh * kw, channels))
-        for plane in _split_wide(op.weights[:, :, 0, part])
+        Window(
+            0, 0, part.start, channels, kw, 1, kh, op.dilations[0], kh * kw, channels, functools.partial(flat, plane)
+        )
+        for plane in _planes(op.weights[:, :, 0, part], wide)
     ]
 
 
-def _diagonal_windows(op: Conv, part: slice, config: ArchConfig) -> list[Window]:
+def _diagonal_windows(op: Conv, part: slice, wide: bool, config: ArchConfig) -> list[Window]:
     """Channels on the diagonal of a tile per tap: for kernels that the columns cannot convolve by themselves."""
     kh, kw = op.weights.shape[:2]
     channels = part.stop - part.start
     room = min(config.memory.weight_kib * 512, _MAX_LOAD) // channels
+    step_y, step_x = op.dilations
+
+    def tiles(plane: Callable[[], NDArray[np.int8]]) -> NDArray[np.int8]:
+        return (plane()[:, :, :, None] * np.eye(channels, dtype=np.int8)).reshape(-1, channels)
+
+    def tap(plane: Callable[[], NDArray[np.int8]], j: int, i: int) -> NDArray[np.int8]:
+        return plane()[j, i, :, None] * np.eye(channels, dtype=np.int8)
+
     windows = []
-    for plane in _split_wide(op.weights[:, :, 0, part]):
-        tiles = plane[:, :, :, None] * np.eye(channels, dtype=np.int8)
-        step_y, step_x = op.dilations
+    for plane in _planes(op.weights[:, :, 0, part], wide):
         if kh * kw * channels <= room:
-            flat = tiles.reshape(-1, channels)
-            windows.append(Window(0, 0, part.start, channels, kw, step_x, kh, step_y, flat))
+            make = functools.partial(tiles, plane)
+            rows = kh * kw * channels
+            windows.append(Window(0, 0, part.start, channels, kw, step_x, kh, step_y, rows, channels, make))
             continue
         windows += [
-            Window(j * step_y, i * step_x, part.start, channels, 1, 1, 1, 1, tiles[j, i])
+            Window(
+                j * step_y, i * step_x, part.start, channels, 1, 1, 1, 1, channels, channels,
+                functools.partial(tap, plane, j, i),
+            )
             for j in range(kh)
             for i in range(kw)
-        ]
+        ]  # fmt: skip
     return windows
 
 
-def _dense_windows(op: Conv, part: slice, channel: int, config: ArchConfig) -> list[Window]:
+def _dense_windows(op: Conv, part: slice, channel: int, wide: bool, config: ArchConfig) -> list[Window]:
     """Windows whose weights fit half of the weight scratchpad, so that the next one loads meanwhile."""
     kh, kw, depth, _ = op.weights.shape
     filters = part.stop - part.start
@@ -274,38 +355,34 @@ def _dense_windows(op: Conv, part: slice, channel: int, config: ArchConfig) -> l
     contiguous = op.dilations[1] == 1 and op.groups == 1 and kw * depth <= _MAX_RUN
     step_y, step_x = op.dilations
     windows: list[Window] = []
-    for number, plane in enumerate(_split_wide(op.weights[..., part])):
-        if contiguous:
-            flat = plane.reshape(kh, kw * depth, filters)
-            whole = Window(0, 0, channel, kw * depth, 1, 1, kh, step_y, flat.reshape(-1, filters))
-            rows = [Window(j * step_y, 0, channel, kw * depth, 1, 1, 1, 1, flat[j]) for j in range(kh)]
-        else:
-            whole = Window(0, 0, channel, depth, kw, step_x, kh, step_y, plane.reshape(-1, filters))
-            rows = [
-                Window(j * step_y, i * step_x, channel, depth, 1, 1, 1, 1, plane[j, i])
-                for j in range(kh)
-                for i in range(kw)
-            ]
-        if number == 0 and len(whole.weights) <= room:
-            windows.append(whole)
+    for number, plane in enumerate(_planes(op.weights[..., part], wide)):
+
+        def flat(first: int, last: int, plane: Callable[[], NDArray[np.int8]] = plane) -> NDArray[np.int8]:
+            return plane().reshape(-1, filters)[first:last]
+
+        total = kh * kw * depth
+        if number == 0 and total <= room:
+            run, across, step = (kw * depth, 1, 1) if contiguous else (depth, kw, step_x)
+            make = functools.partial(flat, 0, total)
+            windows.append(Window(0, 0, channel, run, across, step, kh, step_y, total, filters, make))
             continue
-        for row in rows:
-            windows += _pieces(row, room, config.dense.rows, skip_zeros=number > 0)
+        run = kw * depth if contiguous else depth
+        height = config.dense.rows
+        size = height if number > 0 else max(height, room // height * height)
+        for row in range(total // run):
+            j, i = (row, 0) if contiguous else divmod(row, kw)
+            for first in range(0, run, size):
+                last = min(first + size, run)
+                make = functools.partial(flat, row * run + first, row * run + last)
+                # Of a second plane only the array tiles that are not all zero.
+                if number > 0 and not make().any():
+                    continue
+                windows.append(
+                    Window(
+                        j * step_y, i * step_x, channel + first, last - first, 1, 1, 1, 1, last - first, filters, make
+                    )
+                )
     return windows
-
-
-def _pieces(row: Window, room: int, rows: int, *, skip_zeros: bool) -> list[Window]:
-    """A single run, cut to ``room`` rows of weights; with ``skip_zeros`` without the array tiles that are all zero."""
-    size = max(rows, room // rows * rows)
-    if skip_zeros:
-        size = rows
-    pieces = []
-    for first in range(0, row.run, size):
-        weights = row.weights[first : first + size]
-        if skip_zeros and not weights.any():
-            continue
-        pieces.append(Window(row.tap_y, row.tap_x, row.channel + first, len(weights), 1, 1, 1, 1, weights))
-    return pieces
 
 
 def _identity_tiles(
@@ -313,14 +390,21 @@ def _identity_tiles(
 ) -> tuple[FilterTile, ...]:
     """Filter tiles that pass each channel through."""
     size = min(config.dense.rows, config.dense.cols)
+    _check_scale(name, scale)
+    if abs(bias) >= 1 << 31:
+        raise ModelError(f"{name}: bias and zero point together exceed 32 bits")
     tiles = []
     for first in range(0, channels, size):
         n = min(size, channels - first)
-        window = Window(0, 0, first, n, kernel[1], 1, kernel[0], 1, np.eye(n, dtype=np.int8))
+        make = functools.partial(np.eye, n, dtype=np.int8)
+        window = Window(0, 0, first, n, kernel[1], 1, kernel[0], 1, n, n, make)
         part = scale[first : first + n] if len(scale) > 1 else scale
-        params = _params(name, np.full(n, bias, np.int64), part)
-        tiles.append(FilterTile(first, n, (window,), params))
+        tiles.append(FilterTile(first, n, (window,), functools.partial(_identity_params, n, bias, part)))
     return tuple(tiles)
+
+
+def _identity_params(channels: int, bias: int, scale: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return _params(np.full(channels, bias, np.int64), scale)
 
 
 def _pool(graph: Graph, op: Pool, config: ArchConfig) -> Job:
@@ -411,7 +495,7 @@ def _permute(graph: Graph, op: Permute, config: ArchConfig) -> Job:
     tiles = []
     for first in range(0, len(op.channels), config.dense.cols):
         picked = np.asarray(op.channels[first : first + config.dense.cols])
-        params = _params(op.name, np.zeros(len(picked), np.int64), _UNIT_SCALE)
+        params = functools.partial(_identity_params, len(picked), 0, _UNIT_SCALE)
         tiles.append(FilterTile(first, len(picked), tuple(_picking(picked, config.dense.rows)), params))
     return Job(
         name=op.name,
@@ -438,21 +522,26 @@ def _picking(picked: NDArray[np.int64], rows: int) -> list[Window]:
         first = int(rest[0])
         inside = rest[rest < first + rows]
         run = int(inside[-1]) - first + 1
-        weights = (picked == np.arange(first, first + run)[:, None]).astype(np.int8)
-        windows.append(Window(0, 0, first, run, 1, 1, 1, 1, weights))
+        make = functools.partial(_picks, picked, first, run)
+        windows.append(Window(0, 0, first, run, 1, 1, 1, 1, run, len(picked), make))
         rest = rest[inside.size :]
     return windows
+
+
+def _picks(picked: NDArray[np.int64], first: int, run: int) -> NDArray[np.int8]:
+    return (picked == np.arange(first, first + run)[:, None]).astype(np.int8)
 
 
 def _matmul(graph: Graph, op: MatMul, config: ArchConfig) -> Job:
     in_shape, out_shape = _shape(graph, op.inputs[0]), _shape(graph, op.output)
     depth, filters = in_shape[2] // op.groups, out_shape[2] // op.groups
     tiles = []
+    _check_scale(op.name, op.requantize.scale)
     for group in range(op.groups):
         for first in range(0, filters, config.dense.cols):
             count = min(config.dense.cols, filters - first)
             column = group * filters + first
-            params = _params(op.name, np.zeros(count, np.int64), op.requantize.scale)
+            params = functools.partial(_identity_params, count, 0, op.requantize.scale)
             windows = _tensor_windows(group * depth, depth, count, column, config)
             tiles.append(FilterTile(column, count, tuple(windows), params))
     rule = op.requantize
@@ -482,6 +571,6 @@ def _tensor_windows(channel: int, depth: int, filters: int, column: int, config:
     windows = []
     for first in range(0, depth, size):
         run = min(size, depth - first)
-        shape = np.broadcast_to(np.int8(0), (run, filters))
-        windows.append(Window(0, 0, channel + first, run, 1, 1, 1, 1, shape, (first, column)))
+        make = functools.partial(np.zeros, (run, filters), np.int8)
+        windows.append(Window(0, 0, channel + first, run, 1, 1, 1, 1, run, filters, make, (first, column)))
     return windows

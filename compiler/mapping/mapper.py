@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from compiler.mapping.tiling import Budget, Tile, choose_tile, input_pitch, patch_sizes
 
 if TYPE_CHECKING:
-    from compiler.mapping.job import FilterTile, Job
+    from collections.abc import Sequence
+
+    from compiler.mapping.job import Job
     from rtl.config import ArchConfig
 
-__all__ = ["CYCLES", "Cost", "Objective", "Plan", "Situation", "choose_plan", "plan_cost"]
+__all__ = ["CYCLES", "Cost", "Cut", "Objective", "Situation", "cut_cost", "cuts"]
 
 _POST_OVERHEAD = 14
 """Cycles of a POST beside its pixels: decoding, parameters, the tail of the side bus."""
@@ -29,14 +31,24 @@ _STRIP_OVERHEAD = 1
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What the mapper minimises: a weighted sum of cycles and DRAM bytes. The weights are data from whoever asks."""
+    """What the mapper minimises. The weights are data from whoever asks."""
 
-    cycle: float
-    dram_byte: float
+    kind: Literal["cycles", "energy", "edp"]
+    """``cycles``: the fewest, and among equals the least traffic; ``edp``: the product of energy and cycles."""
+    events: tuple[float, ...] = ()
+    """Energy of one more of each event of :data:`rtl.counters.COUNTERS`, in any unit."""
+    cycle: float = 0.0
+    """Energy of one more cycle, in the same unit."""
+
+    def price(self, cycles: float, dram_bytes: float, events: Sequence[float]) -> float:
+        """What a plan with these figures costs."""
+        if self.kind == "cycles":
+            return cycles + 1e-3 * dram_bytes
+        energy = self.cycle * cycles + sum(w * n for w, n in zip(self.events, events, strict=True))
+        return energy if self.kind == "energy" else energy * cycles
 
 
-CYCLES = Objective(cycle=1.0, dram_byte=1e-3)
-"""Fewest cycles; among equals, the least traffic."""
+CYCLES = Objective("cycles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Cut:
     """How a job is cut: output pixels per tile, and filter tiles per group."""
 
     tile: Tile
@@ -65,23 +77,17 @@ class Cost(NamedTuple):
     dram_bytes: int
 
 
-def choose_plan(job: Job, config: ArchConfig, situation: Situation, objective: Objective = CYCLES) -> Plan:
-    """The cheapest plan for ``job``.
+def cuts(job: Job, config: ArchConfig, situation: Situation) -> list[Cut]:
+    """The ways to cut ``job`` that fit, at least one.
 
     Raises:
-        ModelError: no plan fits.
+        ModelError: none fits.
 
     """
-    plans = list(dict.fromkeys(_candidates(job, config, situation)))
-
-    def price(plan: Plan) -> float:
-        cost = plan_cost(job, config, situation, plan)
-        return objective.cycle * cost.cycles + objective.dram_byte * cost.dram_bytes
-
-    return min(plans, key=price)
+    return list(dict.fromkeys(_candidates(job, config, situation)))
 
 
-def _candidates(job: Job, config: ArchConfig, situation: Situation) -> list[Plan]:
+def _candidates(job: Job, config: ArchConfig, situation: Situation) -> list[Cut]:
     groups = {len(job.tiles), _filter_tiles_that_fit(job, config)}
     largest = config.memory.accumulators
     pixels = {min(largest, max(16, 4 * config.dense.rows) << k) for k in range(8)} | {largest}
@@ -96,31 +102,25 @@ def _candidates(job: Job, config: ArchConfig, situation: Situation) -> list[Plan
                 pixels=count,
                 channels=channels,
             )
-            plans.append(Plan(choose_tile(job, config, budget), group))
+            plans.append(Cut(choose_tile(job, config, budget), group))
     return plans
 
 
 def _filter_tiles_that_fit(job: Job, config: ArchConfig) -> int:
     """Filter tiles whose weights fit the scratchpad together, in groups as even as can be; at least one."""
     total = len(job.tiles)
-    largest = max(_weight_bytes(tile) for tile in job.tiles)
+    largest = max(tile.weight_bytes for tile in job.tiles)
     fit = max(1, min(total, config.memory.weight_kib * 1024 // max(largest, 1)))
     return -(-total // -(-total // fit))
 
 
-def _weight_bytes(tile: FilterTile) -> int:
-    return sum(window.weights.size for window in tile.windows)
-
-
-def plan_cost(job: Job, config: ArchConfig, situation: Situation, plan: Plan) -> Cost:
+def cut_cost(job: Job, config: ArchConfig, situation: Situation, plan: Cut) -> Cost:
     """What ``plan`` costs."""
     heights, widths = patch_sizes(job.out_shape[0], plan.tile.height), patch_sizes(job.out_shape[1], plan.tile.width)
     patches = [(h, w, n * k) for h, n in heights.items() for w, k in widths.items()]
     count = sum(n for _, _, n in patches)
     groups = -(-len(job.tiles) // plan.group)
-    kinds = Counter(
-        (tile.filters, tuple((len(w.weights), w.run, w.kx, w.ky) for w in tile.windows)) for tile in job.tiles
-    )
+    kinds = Counter((tile.filters, tuple((w.rows, w.run, w.kx, w.ky) for w in tile.windows)) for tile in job.tiles)
 
     compute = post = 0
     for height, width, patch_count in patches:
@@ -130,9 +130,9 @@ def plan_cost(job: Job, config: ArchConfig, situation: Situation, plan: Plan) ->
                 compute += patch_count * tile_count * (cycles + _COMPUTE_OVERHEAD)
             post += patch_count * tile_count * (height * width + _POST_OVERHEAD)
 
-    weights = sum(_weight_bytes(tile) for tile in job.tiles)
+    weights = sum(tile.weight_bytes for tile in job.tiles)
     group_weights = max(
-        sum(_weight_bytes(tile) for tile in job.tiles[k : k + plan.group]) for k in range(0, len(job.tiles), plan.group)
+        sum(tile.weight_bytes for tile in job.tiles[k : k + plan.group]) for k in range(0, len(job.tiles), plan.group)
     )
     if group_weights > config.memory.weight_kib * 1024:
         weights *= count
@@ -145,8 +145,8 @@ def plan_cost(job: Job, config: ArchConfig, situation: Situation, plan: Plan) ->
         held = count * tile_bytes <= config.memory.ifm_kib * 1024
         inputs = read if held else read * groups
     out_bytes = job.out_shape[0] * job.out_shape[1] * sum(tile.filters for tile in job.tiles)
-    skips = out_bytes if job.skip is not None and not situation.skip_resident else 0
-    params = sum(tile.params.size for tile in job.tiles)
+    skips = out_bytes * groups if job.skip is not None and not situation.skip_resident else 0
+    params = sum(tile.param_bytes for tile in job.tiles)
     stores = 0 if situation.output_resident else out_bytes
 
     per_cycle = config.bus.data_bytes / config.dram.beat_interval

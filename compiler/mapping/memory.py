@@ -1,14 +1,10 @@
-"""Who lies where on the chip: a ring that works as a cache, and an arena for tensors that stay."""
+"""Who lies where on the chip: a ring for what passes through, and an arena for tensors that stay."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-__all__ = ["Arena", "Block", "RingCache"]
+__all__ = ["Arena", "Block", "Ring"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,57 +24,53 @@ class Block:
         return self.start < other.stop and other.start < self.stop
 
 
-class RingCache:
-    """What a scratchpad holds, managed in software: new blocks go round in a ring, over the oldest ones.
+class Ring:
+    """A part of a scratchpad that is given out in a ring: new blocks lie over the oldest ones.
 
     Because the ring moves on, blocks of up to a third of its size (less an alignment), and equal blocks of up to half,
     never land where the one before them lies: double buffering needs no further care. Overwriting what is still to be
     read costs a token, never a wrong result.
     """
 
-    def __init__(self, size: int, align: int) -> None:
+    def __init__(self, size: int, align: int, start: int = 0) -> None:
         self.size = size
         self._align = align
-        self._next = 0
-        self._blocks: dict[Hashable, Block] = {}
+        self._start = start
+        self._next = start
 
-    def get(self, key: Hashable) -> Block | None:
-        """The block of ``key``, if nothing has been put over it."""
-        return self._blocks.get(key)
-
-    def put(self, key: Hashable, size: int) -> Block:
-        """Room for ``size`` bytes, forgetting whatever lay there. ``size`` must not exceed the scratchpad."""
+    def put(self, size: int) -> Block:
+        """Room for ``size`` bytes. ``size`` must not exceed the ring."""
         assert size <= self.size, f"{size} bytes do not fit {self.size}"
         start = self._next
-        if start + size > self.size:
-            start = 0
-        block = Block(start, size)
-        self._blocks = {k: b for k, b in self._blocks.items() if not b.overlaps(block)}
-        self._blocks[key] = block
-        self._next = -(-block.stop // self._align) * self._align
-        return block
+        if start + size > self._start + self.size:
+            start = self._start
+        self._next = start + -(-size // self._align) * self._align
+        return Block(start, size)
 
 
 @dataclass(slots=True)
 class Arena:
-    """First-fit allocation with a moving start, so that a block freed is not the next one handed out."""
+    """Room for blocks that stay: best fit, from both ends.
+
+    A chain of tensors, each made while the one before it is still read, thus lies at one end and the other by turns,
+    with what is free in one piece between them.
+    """
 
     size: int
     align: int
     _used: list[Block] = field(default_factory=list)
-    _next: int = 0
 
     def allocate(self, size: int) -> Block | None:
         """A free block of ``size`` bytes, or None."""
         size = -(-size // self.align) * self.align
-        gaps = self._gaps()
-        for start, stop in [(max(a, self._next), b) for a, b in gaps] + gaps:
-            if stop - start >= size:
-                block = Block(start, size)
-                self._used.append(block)
-                self._next = block.stop
-                return block
-        return None
+        gaps = [(start, stop) for start, stop in self._gaps() if stop - start >= size]
+        if not gaps:
+            return None
+        start, stop = min(gaps, key=lambda gap: gap[1] - gap[0])
+        at_the_end = start > 0 and stop == self.size
+        block = Block((stop - size) // self.align * self.align if at_the_end else start, size)
+        self._used.append(block)
+        return block
 
     def free(self, block: Block) -> None:
         """Give ``block`` back."""
@@ -86,7 +78,12 @@ class Arena:
 
     def largest_gap(self) -> int:
         """Bytes of the largest free block."""
-        return max((b - a for a, b in self._gaps()), default=0)
+        start, stop = self.largest_free()
+        return stop - start
+
+    def largest_free(self) -> tuple[int, int]:
+        """First byte of the largest free block, and the one behind its last."""
+        return max(self._gaps(), key=lambda gap: gap[1] - gap[0], default=(0, 0))
 
     def _gaps(self) -> list[tuple[int, int]]:
         gaps = []

@@ -116,7 +116,8 @@ def _fits(job: Job, config: ArchConfig, budget: Budget, height: int, width: int)
     share = 1 if alone else 2
     out_bytes = height * width * budget.channels
     ifm = _ifm_bytes(job, config, height, width) if budget.ifm is not None else 0
-    ifm += out_bytes if budget.skip_in_ifm else 0
+    # A residual comes with all its channels, whatever the group.
+    ifm += height * width * job.out_shape[2] if budget.skip_in_ifm else 0
     available = config.memory.ifm_kib * 1024 if budget.ifm is None else budget.ifm
     if ifm * share > available:
         return False

@@ -6,6 +6,7 @@ import json
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from compiler.errors import ModelError
 from rtl.isa import INSTRUCTION_BYTES, End, Instruction, decode, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 __all__ = ["HostStep", "LayerInfo", "Placement", "Program", "Segment"]
@@ -72,12 +75,12 @@ class HostStep:
     write_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Program:
     """Everything the hardware needs to run a network, and what a host needs to feed it.
 
-    ``image`` is the DRAM window from byte 0: constants, room for tensors, and behind the window (from
-    ``window_bytes`` on) the instructions, which no instruction can overwrite.
+    ``image`` (made when it is first asked for: timing needs none) is the DRAM window from byte 0: constants, room for
+    tensors, and behind the window (from ``window_bytes`` on) the instructions, which no instruction can overwrite.
     """
 
     rtl_hash: str
@@ -85,8 +88,13 @@ class Program:
     layers: tuple[LayerInfo, ...]
     steps: tuple[Segment | HostStep, ...]
     tensors: dict[str, Placement]
-    image: NDArray[np.uint8]
+    make_image: Callable[[], NDArray[np.uint8]]
     window_bytes: int
+
+    @cached_property
+    def image(self) -> NDArray[np.uint8]:
+        """Memory before the run, tensors zero."""
+        return self.make_image()
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -146,7 +154,7 @@ class Program:
                 ),
                 steps=tuple(_step(x, image) for x in meta["steps"]),
                 tensors={n: Placement(x["address"], tuple(x["shape"])) for n, x in meta["tensors"].items()},
-                image=image,
+                make_image=lambda: image,
                 window_bytes=meta["window_bytes"],
             )
             program._check()

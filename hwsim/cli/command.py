@@ -6,6 +6,7 @@ import contextlib
 import functools
 import inspect
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Architecture",
     "Calibration",
+    "Fidelity",
+    "Goal",
     "JsonFile",
     "Model",
+    "ObjectiveOption",
     "SimulatorOption",
     "calibration_data",
     "check_json",
@@ -28,6 +32,22 @@ __all__ = [
     "deliver",
     "reporting",
 ]
+
+
+class Fidelity(StrEnum):
+    """How closely cycles are estimated."""
+
+    ANALYTIC = "analytic"
+    CYCLE = "cycle"
+
+
+class Goal(StrEnum):
+    """What the mapper minimises."""
+
+    CYCLES = "cycles"
+    ENERGY = "energy"
+    EDP = "edp"
+
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or the name of a workload.")]
 Architecture = Annotated[
@@ -42,6 +62,9 @@ Calibration = Annotated[
         metavar="FILE.npy|random|nominal",
         help="Inputs \\[n, ...] to quantise a float model with; workloads bring their own.",
     ),
+]
+ObjectiveOption = Annotated[
+    Goal, typer.Option("--objective", help="What the mapping of each layer minimises; edp is energy times cycles.")
 ]
 SimulatorOption = Annotated[str, typer.Option("--simulator", metavar="verilator|icarus", help="Which simulator.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -9,8 +9,11 @@ import typer
 from hwsim.cli.command import (
     Architecture,
     Calibration,
+    Fidelity,
+    Goal,
     JsonFile,
     Model,
+    ObjectiveOption,
     calibration_data,
     check_json,
     deliver,
@@ -39,6 +42,9 @@ ScaleSim = Annotated[
 ]
 
 
+FidelityOption = Annotated[Fidelity, typer.Option(help="Closed forms, in milliseconds; or every cycle of the program.")]
+
+
 def estimate(
     model: Model,
     arch: Architecture = "dense-16x16",
@@ -46,6 +52,8 @@ def estimate(
     technology: Technology = None,
     dram: Dram = None,
     voltage: Voltage = None,
+    fidelity: FidelityOption = Fidelity.CYCLE,
+    objective: ObjectiveOption = Goal.CYCLES,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
     html_file: HtmlFile = None,
@@ -78,6 +86,8 @@ def estimate(
             technology=technology,
             dram=dram,
             voltage_v=voltage,
+            fidelity=fidelity.value,
+            objective=objective.value,
             trace=trace_file,
             reporter=reporter,
         )

@@ -10,8 +10,10 @@ import typer
 from hwsim.cli.command import (
     Architecture,
     Calibration,
+    Goal,
     JsonFile,
     Model,
+    ObjectiveOption,
     SimulatorOption,
     calibration_data,
     check_json,
@@ -42,6 +44,7 @@ def simulate(
     ] = "dram",
     seed: Annotated[int, typer.Option(help="Of random inputs and of a random memory.")] = 0,
     calibration: Calibration = None,
+    objective: ObjectiveOption = Goal.CYCLES,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
     html_file: HtmlFile = None,
@@ -84,6 +87,7 @@ def simulate(
             waves=waves,
             seed=seed,
             calibration=data,
+            objective=objective.value,
             reporter=reporter,
         )
     if csv_file is not None:

@@ -63,7 +63,9 @@ def test_a_tile_keeps_to_its_budget_or_not_even_a_pixel_would(seed, budget):
 def fits(job: Job, budget: Budget, tile: Tile) -> bool:
     """One tile at least; that there is room for two is for speed."""
     out_bytes = tile.height * tile.width * budget.channels
-    ifm = (input_bytes(job, tile) if budget.ifm is not None else 0) + (out_bytes if budget.skip_in_ifm else 0)
+    # A residual comes with all its channels, whatever the group.
+    skip = tile.height * tile.width * job.out_shape[2] if budget.skip_in_ifm else 0
+    ifm = (input_bytes(job, tile) if budget.ifm is not None else 0) + skip
     room = CONFIG.memory.ifm_kib * 1024 if budget.ifm is None else budget.ifm
     whole = (tile.height, tile.width) == job.out_shape[:2] and budget.channels == sum(t.filters for t in job.tiles)
     several = 1 if whole else 2

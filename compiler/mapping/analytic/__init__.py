@@ -1,0 +1,1 @@
+"""What plans cost: events exactly, in closed form; cycles closely; without an instruction being made."""

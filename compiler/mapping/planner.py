@@ -1,0 +1,281 @@
+"""From a graph to plans: who stays on the chip, how every job is done. No weight is touched, no instruction made."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from compiler.errors import ModelError
+from compiler.ir.integer import Host, IntegerOp
+from compiler.mapping.analytic.events import plan_events
+from compiler.mapping.job import Job, jobs_of
+from compiler.mapping.mapper import CYCLES, Cut, Objective, Situation, cut_cost, cuts
+from compiler.mapping.memory import Arena, Block
+from compiler.mapping.plan import Area, Plan, aligned, held_bytes, input_areas
+from compiler.mapping.resident import Resident, margin_for
+from compiler.mapping.search import refine
+from compiler.mapping.tiling import MAX_EXTENT, Tile
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from compiler.ir.graph import Graph
+    from rtl.config import ArchConfig
+
+__all__ = ["plan_graph"]
+
+_CONTENDERS, _NEARLY = 6, 1.6
+"""How many plans of a layer are looked at more closely, and how much dearer than the cheapest they may seem."""
+_MAX_CHANNELS = (1 << 16) - 1
+"""Bytes from a pixel to the next, in 16 bits."""
+_RESERVE = 4
+"""One part in so many of OFM stays free of resident tensors, for the tiles of those that leave the chip."""
+
+
+def plan_graph(
+    graph: Graph, config: ArchConfig, objective: Objective = CYCLES, *, observe: Collection[str] = ()
+) -> tuple[Plan, ...]:
+    """How every job of ``graph`` is done on ``config``, in order.
+
+    ``observe`` names tensors that are stored to DRAM even if they could stay on the chip.
+
+    Raises:
+        ModelError: an operator or a size that this architecture cannot take; the message names the operator.
+
+    """
+    return _Planning(graph, config, objective, frozenset(observe)).run()
+
+
+class _Planning:
+    def __init__(self, graph: Graph, config: ArchConfig, objective: Objective, observe: frozenset[str]) -> None:
+        self.graph = graph
+        self.config = config
+        self.objective = objective
+        self.observe = observe
+        self.operators: list[IntegerOp] = [op for op in graph.operators() if isinstance(op, IntegerOp)]
+        self.jobs = {op.name: jobs_of(graph, op, config) for op in self.operators if not isinstance(op, Host)}
+        self.segment = self._segments()
+        self.reads_left = {t: len(graph.consumers(t)) for op in self.operators for t in (*op.inputs, op.output)}
+        self.ofm = Arena(config.memory.ofm_kib * 1024, config.banks)
+        self.resident: dict[str, Resident] = {}
+        self.plans: list[Plan] = []
+        self.contenders: list[list[Plan]] = []
+        self._kept_by = -1
+        self._counted_on: set[int] = set()
+        self._kept: tuple[object, ...] | None = None
+
+    def run(self) -> tuple[Plan, ...]:
+        for op in self.operators:
+            if isinstance(op, Host):
+                self._kept = None
+            else:
+                self._operator(op)
+            self._release(op)
+        most = self.config.control.max_layers
+        if len(self.plans) > most:
+            raise ModelError(f"{self.plans[most].job.name}: more than {most} layers (raise control.max_layers)")
+        return refine(self.plans, self._free_contenders(), self.config, self.objective)
+
+    def _free_contenders(self) -> list[list[Plan]]:
+        """Contenders for layers whose input in IFM nobody after them counts on."""
+        return [[] if layer in self._counted_on else found for layer, found in enumerate(self.contenders)]
+
+    def _segments(self) -> dict[str, int]:
+        """The segment of every operator: the host's operators lie between them."""
+        number = 0
+        segments = {}
+        for op in self.operators:
+            number += isinstance(op, Host)
+            segments[op.name] = number
+        return segments
+
+    def _operator(self, op: IntegerOp) -> None:
+        channels = max(self._shape(tensor)[2] for tensor in (*op.inputs, op.output))
+        if channels > _MAX_CHANNELS:
+            raise ModelError(f"{op.name}: a tensor of {channels} channels; instructions reach {_MAX_CHANNELS}")
+        here = self.segment[op.name]
+        consumers = self.graph.consumers(op.output)
+        readers = [c.name for c in consumers if c.name in self.jobs]
+        # A later segment finds nothing in the scratchpads.
+        wanted_later = any(self.segment[name] != here for name in readers)
+        target = None if wanted_later else self._stay(op.output)
+        crosses = any(self.segment[c.name] != here for c in consumers)
+        leaves = crosses or op.output in self.graph.outputs or op.output in self.observe
+        leaves = leaves or any(job.weights_from == op.output for name in readers for job in self.jobs[name])
+        for number, job in enumerate(self.jobs[op.name]):
+            self.plans.append(
+                self._plan(job, here, target, stores=leaves or target is None, fills=number == 0 and target is not None)
+            )
+        if target is not None:
+            self.resident[op.output] = target
+
+    def _plan(self, job: Job, segment: int, target: Resident | None, *, stores: bool, fills: bool) -> Plan:
+        largest = max(window.size for tile in job.tiles for window in tile.windows)
+        if largest > self.config.memory.weight_kib * 1024:
+            raise ModelError(
+                f"{job.name}: a tile of {largest} bytes of weights exceeds the weight scratchpad "
+                "(raise memory.weight_kib)"
+            )
+        source = self.resident.get(job.source)
+        skip = self.resident.get(job.skip) if job.skip else None
+        start, stop = self.ofm.largest_free()
+        situation = Situation(
+            input_resident=source is not None,
+            skip_resident=skip is not None,
+            output_resident=target is not None,
+            ofm_gap=stop - start,
+        )
+        chunk, hold_params = self._params(job)
+        plan = Plan(
+            job=job,
+            segment=segment,
+            channels=self._shape(job.target)[2],
+            weight_columns=self._shape(job.weights_from)[2] if job.weights_from is not None else 0,
+            tile=Tile(1, 1),
+            group=1,
+            source=source,
+            skip=skip,
+            target=target,
+            stores=stores,
+            fills_margin=fills,
+            staging=Block(start, stop - start),
+            hold_weights=False,
+            hold_input=False,
+            kept_input=False,
+            kept_skip=False,
+            param_chunk=chunk,
+            hold_params=hold_params,
+        )
+        if job.hold:
+            found = [self._cut(plan, self._global_pool(job, situation))]
+        else:
+            found = self._cheapest(plan, situation)
+        best, *others = found
+        self.contenders.append(others)
+        if best.kept_input or best.kept_skip:
+            self._counted_on.add(self._kept_by)
+        kept = self._left_in_ifm(best)
+        if kept is not self._kept:
+            self._kept, self._kept_by = kept, len(self.plans)
+        return best
+
+    def _cut(self, plan: Plan, cut: Cut) -> Plan:
+        """``plan``, cut so, and with what then stays in the scratchpads."""
+        stays = self._weights_stay(plan.job, cut)
+        return self._input_stays(dataclasses.replace(plan, tile=cut.tile, group=cut.group, hold_weights=stays))
+
+    def _cheapest(self, plan: Plan, situation: Situation) -> list[Plan]:
+        """``plan``, cut as is cheapest, among equals by the first; then what is not much dearer."""
+        choices = cuts(plan.job, self.config, situation)
+        plans = [self._cut(plan, cut) for cut in choices]
+        costs = [cut_cost(plan.job, self.config, situation, cut) for cut in choices]
+        events: list[list[float]] = [[]] * len(plans)
+        if self.objective.kind != "cycles":
+            events = plan_events(plans, self.config).tolist()
+        prices = [
+            self.objective.price(cost.cycles, cost.dram_bytes, counted)
+            for cost, counted in zip(costs, events, strict=True)
+        ]
+        order = sorted(range(len(plans)), key=prices.__getitem__)
+        return [plans[k] for k in order[: 1 + _CONTENDERS] if prices[k] <= _NEARLY * prices[order[0]]]
+
+    def _global_pool(self, job: Job, situation: Situation) -> Cut:
+        """Rows of the input at a time, as many as half of IFM takes."""
+        memory = self.config.memory
+        height, width, channels = job.in_shape
+        if len(job.tiles) > memory.accumulators:
+            raise ModelError(f"{job.name}: {channels} channels exceed the accumulators (raise memory.accumulators)")
+        if not situation.output_resident and channels > situation.ofm_gap:
+            raise ModelError(f"{job.name}: no room in OFM for {channels} bytes (raise memory.ofm_kib)")
+        rows, width = min(height, MAX_EXTENT), min(width, MAX_EXTENT)
+        if not situation.input_resident:
+            rows = min(rows, memory.ifm_kib * 512 // (width * channels))
+        if rows == 0:
+            raise ModelError(f"{job.name}: a row of {width * channels} bytes exceeds half of IFM (raise ifm_kib)")
+        return Cut(Tile(rows, width), len(job.tiles))
+
+    def _weights_stay(self, job: Job, cut: Cut) -> bool:
+        """Whether the weights of every group fit, and are wanted more than once."""
+        height, width, _ = job.in_shape if job.hold else job.out_shape
+        if cut.tile.height >= height and cut.tile.width >= width:
+            return False
+        banks, size = self.config.banks, self.config.memory.weight_kib * 1024
+        sizes = [sum(aligned(w.size, banks) for w in tile.windows) for tile in job.tiles]
+        return all(sum(sizes[k : k + cut.group]) <= size for k in range(0, len(sizes), cut.group))
+
+    def _params(self, job: Job) -> tuple[int, bool]:
+        """Filter tiles whose parameters are loaded together, half of the scratchpad at most; whether all stay."""
+        size, banks = self.config.memory.param_kib * 1024, self.config.banks
+        per_tile = max(tile.param_bytes for tile in job.tiles)
+        chunk = max(1, min(len(job.tiles), size // 2 // per_tile))
+        sizes = [
+            sum(tile.param_bytes for tile in job.tiles[first : first + chunk])
+            for first in range(0, len(job.tiles), chunk)
+        ]
+        return chunk, sum(aligned(s, banks) for s in sizes) <= size
+
+    def _input_stays(self, plan: Plan) -> Plan:
+        """``plan``, with what IFM holds: all patches for further groups, or the whole input from the layer before."""
+        key = self._whole_input(plan)
+        if key is not None and key == self._kept and not self._loads_skip(plan):
+            return dataclasses.replace(plan, kept_input=True)
+        if plan.source is not None and self._loads_skip(plan) and self._kept is not None:
+            # Nothing is loaded over it meanwhile.
+            height, width, _ = plan.job.out_shape
+            tensor, area, _, fill = self._kept
+            if (tensor, area, fill) == (plan.job.skip, Area(0, 0, height, width), None):
+                return dataclasses.replace(plan, kept_skip=True)
+        loads = plan.source is None or self._loads_skip(plan)
+        if loads and len(plan.groups) > 1 and held_bytes(plan, self.config) <= self.config.memory.ifm_kib * 1024:
+            return dataclasses.replace(plan, hold_input=True)
+        return plan
+
+    def _left_in_ifm(self, plan: Plan) -> tuple[object, ...] | None:
+        """The input of ``plan``, if all of it is in IFM afterwards for sure."""
+        if plan.source is not None and not self._loads_skip(plan):
+            return self._kept
+        # What is loaded after it may lie over it.
+        if self._loads_skip(plan) or not (plan.kept_input or plan.hold_input or len(plan.groups) == 1):
+            return None
+        return self._whole_input(plan)
+
+    def _whole_input(self, plan: Plan) -> tuple[object, ...] | None:
+        """What tells the input in IFM from others, if it is read from DRAM at once."""
+        job = plan.job
+        if plan.source is not None:
+            return None
+        areas = input_areas(plan, self.config)
+        if len(areas) > 1:
+            return None
+        return (job.source, *areas[0], job.fill if any(areas[0][0].inside(*job.in_shape[:2])) else None)
+
+    def _loads_skip(self, plan: Plan) -> bool:
+        return plan.job.skip is not None and plan.skip is None and not plan.kept_skip
+
+    def _stay(self, tensor: str) -> Resident | None:
+        """Room for ``tensor`` in OFM, if its readers can use it there and enough is left for others."""
+        shape = self._shape(tensor)
+        readers = [
+            job for op in self.graph.consumers(tensor) for job in self.jobs.get(op.name, ()) if job.source == tensor
+        ]
+        if not readers:
+            return None
+        margin = margin_for(readers, self.config.dense.rows)
+        if margin is None:
+            return None
+        pitch, size = Resident.footprint(shape, margin, self.config.banks)
+        if size + self.ofm.size // _RESERVE > self.ofm.largest_gap():
+            return None
+        block = self.ofm.allocate(size)
+        return None if block is None else Resident(block, shape, margin, pitch)
+
+    def _release(self, op: IntegerOp) -> None:
+        """Free resident tensors that nobody reads any more."""
+        for tensor in set(op.inputs):
+            self.reads_left[tensor] -= 1
+            if self.reads_left[tensor] == 0 and tensor in self.resident:
+                self.ofm.free(self.resident.pop(tensor).block)
+
+    def _shape(self, tensor: str) -> tuple[int, int, int]:
+        height, width, channels = self.graph.tensor(tensor).shape
+        return height, width, channels

@@ -1,0 +1,61 @@
+"""The analytic model: the events of the cycle model, and cycles close to its own, without a program."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hwsim
+from compiler.mapping.compile import compile_plans
+from compiler.mapping.planner import plan_graph
+from hwsim.analytic import analytic_cycles
+from hwsim.api import mapper_objective
+from hwsim.cycles import program_cycles
+from hwsim.errors import InputError
+from hwsim.network import load_network
+from rtl.config import load_arch
+from rtl.counters import COUNTERS
+
+EVENTS = [counter.name for counter in COUNTERS if "_waits_for_" not in counter.name]
+
+
+@pytest.mark.parametrize("arch", ["dense-8x8", "dense-16x16", "dense-32x32"])
+@pytest.mark.parametrize("model", ["digits-cnn", "digits-mlp", "gemm-512x512x512"])
+def test_a_network_costs_what_the_cycle_model_says(model, arch):
+    config = load_arch(arch)
+    plans = plan_graph(load_network(model).graph, config)
+    found = analytic_cycles(plans, config)
+    exact = program_cycles(compile_plans(load_network(model).graph, config, plans), config)
+    np.testing.assert_array_equal(found.counters[:, : len(EVENTS)], exact.counters[:, : len(EVENTS)])
+    # A layer that is over in no time has fill and drain for the most part.
+    np.testing.assert_allclose(found.layers, exact.layers, rtol=0.02, atol=30)
+    assert found.cycles == pytest.approx(exact.cycles, rel=0.02)
+
+
+def test_an_estimate_says_how_it_was_made_and_has_the_events_of_the_other():
+    analytic, cycle = (hwsim.estimate("digits-cnn", "dense-8x8", fidelity=f) for f in ("analytic", "cycle"))
+    assert (analytic.fidelity, cycle.fidelity) == ("analytic", "cycle")
+    for ours, theirs in zip(analytic.layers, cycle.layers, strict=True):
+        assert (ours.name, ours.op, ours.macs) == (theirs.name, theirs.op, theirs.macs)
+        assert {name: ours.counters[name] for name in EVENTS} == {name: theirs.counters[name] for name in EVENTS}
+
+
+def test_a_timeline_takes_a_program(tmp_path):
+    with pytest.raises(InputError, match="timeline"):
+        hwsim.estimate("digits-cnn", "dense-8x8", fidelity="analytic", trace=tmp_path / "trace.json")
+
+
+def test_a_mapping_for_energy_takes_no_more_of_it():
+    """By the analytic model, which is what the mapper decides by; the cycle model agrees closely."""
+    for arch in ("dense-8x8", "dense-16x16"):
+        energies = {}
+        for goal in ("cycles", "energy"):
+            result = hwsim.estimate("digits-cnn", arch, objective=goal)
+            assert result.energy_pj is not None
+            energies[goal] = result.energy_pj.total
+        assert energies["energy"] <= 1.01 * energies["cycles"]
+
+
+def test_an_objective_that_is_none_is_refused():
+    with pytest.raises(InputError, match="cycles, energy or edp"):
+        mapper_objective("time", load_arch("dense-8x8"))  # pyright: ignore[reportArgumentType]
