@@ -76,7 +76,7 @@ def lines() -> Iterator[str]:
     yield from table(
         ("network", "architecture", "cycles", "`analytic`", "layers", "within", "cycles of the others", "worst layer",
          "counters"),
-        [_row(compare(model, arch)) for arch in ARCHS for model in names()],
+        (_row(compare(model, arch)) for arch in ARCHS for model in names()),
     )  # fmt: skip
 
 
