@@ -73,11 +73,28 @@ def lines() -> Iterator[str]:
         "bytes of every layer are equal."
     )
     yield ""
+    rows: list[FidelityRow] = []
     yield from table(
         ("network", "architecture", "cycles", "`analytic`", "layers", "within", "cycles of the others", "worst layer",
          "counters"),
-        (_row(compare(model, arch)) for arch in ARCHS for model in names()),
+        (_row(row) for row in _measured(rows)),
     )  # fmt: skip
+    layers, close = sum(row.layers for row in rows), sum(row.close for row in rows)
+    furthest = max(rows, key=lambda row: abs(row.analytic / row.cycle - 1))
+    yield ""
+    yield (
+        f"Of {layers:,} layers {close:,} are within {WITHIN:.0%}; the others have "
+        f"{sum(row.apart_cycles for row in rows) / sum(row.cycle for row in rows):.1%} of all cycles. The total that "
+        f"is furthest off is {furthest.model}'s on {furthest.arch}, {furthest.analytic / furthest.cycle - 1:+.2%}."
+    )
+
+
+def _measured(rows: list[FidelityRow]) -> Iterator[FidelityRow]:
+    """Each row as it is measured, which ``rows`` keeps."""
+    for arch in ARCHS:
+        for model in names():
+            rows.append(compare(model, arch))
+            yield rows[-1]
 
 
 def _apart(cycle: Estimate, analytic: Estimate) -> list[float]:
