@@ -9,13 +9,13 @@ import numpy as np
 
 from compiler.compress.granularities.base import GRANULARITIES
 from compiler.compress.shrink import ZERO_KEEPING
+from compiler.compress.scores.base import Scores, Unit
 from compiler.compress.units import Members, Units
 from compiler.errors import ModelError
 from compiler.ir import Graph, Node
 
 if TYPE_CHECKING:
     from compiler.compress.layers import Layer
-    from compiler.compress.scores.base import Scores, Unit
 
 __all__ = ["WholeLayer"]
 
