@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from compiler.compress.granularities.base import GRANULARITIES
-from compiler.compress.shrink import ZERO_KEEPING
 from compiler.compress.scores.base import Scores, Unit
+from compiler.compress.shrink import ZERO_KEEPING
 from compiler.compress.units import Members, Units
 from compiler.errors import ModelError
 from compiler.ir import Graph, Node
