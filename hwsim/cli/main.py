@@ -14,7 +14,9 @@ from hwsim.cli.compress import compress
 from hwsim.cli.demo import demo
 from hwsim.cli.doctor import doctor
 from hwsim.cli.estimate import estimate
+from hwsim.cli.prune import prune
 from hwsim.cli.simulate import simulate
+from hwsim.cli.train import train
 from hwsim.cli.verilog import verilog
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ _COLLECT_AFTER = 100_000
 Python's 700 the collector walks them again and again, a tenth of an estimate's time."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-for function in (estimate, simulate, compress, verilog, demo, archs, doctor):
+for function in (estimate, simulate, train, prune, compress, verilog, demo, archs, doctor):
     app.command()(command(function))
 
 # Typer brings its own click or uses the installed one, as its version goes; this is the base of either's errors.
