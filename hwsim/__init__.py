@@ -7,6 +7,7 @@
     hwsim.estimate("model.onnx", "dense-16x16").cycles
     hwsim.simulate("model.onnx", "dense-16x16").mismatched_bytes
     hwsim.sweep("sweep.yaml").fronts
+    hwsim.compress("model.onnx", "recipe.yaml", data="samples.npz").save(Path("small.onnx"))
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwsim.api import estimate, simulate
+    from hwsim.compression.api import compress
     from hwsim.sweeps.api import sweep
 
-__all__ = ["__version__", "estimate", "simulate", "sweep"]
+__all__ = ["__version__", "compress", "estimate", "simulate", "sweep"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"estimate": "hwsim.api", "simulate": "hwsim.api", "sweep": "hwsim.sweeps.api"}
+_HOMES = {
+    "compress": "hwsim.compression.api",
+    "estimate": "hwsim.api",
+    "simulate": "hwsim.api",
+    "sweep": "hwsim.sweeps.api",
+}
 
 
 def __getattr__(name: str) -> Any:

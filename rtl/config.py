@@ -11,7 +11,7 @@ import hashlib
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AXI_BOUNDARY_BYTES",
+    "PARAM_BYTES",
     "ArchConfig",
     "BusConfig",
     "ConfigError",
@@ -29,15 +30,22 @@ __all__ = [
     "DenseConfig",
     "DramConfig",
     "MemoryConfig",
+    "SparseConfig",
     "TechnologyConfig",
     "load_arch",
     "preset_names",
+    "settings",
 ]
 
 AXI_BOUNDARY_BYTES = 4096
 """No burst crosses a multiple of this (AMBA AXI4, A3.4.1)."""
 
+PARAM_BYTES = 8
+"""Bytes of parameters per output channel: bias (int32), mantissa (uint24), shift (uint8), little-endian."""
+
 _MAX_FILE_BYTES = 1 << 16
+_MAX_SPMAT_KIB = 1 << 14
+"""All that the 24 bits of a scratchpad address reach."""
 
 
 class ConfigError(ValueError):
@@ -64,6 +72,53 @@ class DenseConfig(_Part):
     """What stays in the PEs: weights, while pixels stream past, or sums, while activations and weights do."""
     depthwise_taps: Annotated[int, Field(ge=0, le=16)] = 7
     """Rows that can take a column's own channel, for depthwise convolution: the widest kernel row. 0: none."""
+
+
+class SparseConfig(_Part):
+    """The zero-skipping engine: rows of the matrix interleaved over processing elements (EIE, Han et al. 2016)."""
+
+    pes: Annotated[int, Field(ge=1, le=256)] = 16
+    """Processing elements. Position q of the output lies in PE ``q % pes``."""
+    fifo_depth: Annotated[int, Field(ge=1, le=64)] = 8
+    """Columns that wait in each PE."""
+    weights: Literal["codebook", "int8"] = "codebook"
+    """What an entry holds: the code of a shared 16-bit weight, or an int8 weight itself."""
+    code_bits: Annotated[int, Field(ge=2, le=8)] = 4
+    """Width of a code; 8 with ``weights: int8``. Code 0 is the weight zero."""
+    index_bits: Annotated[int, Field(ge=2, le=8)] = 4
+    """Width of the zero run before an entry; a longer one takes padding entries."""
+    row_bytes: Annotated[int, Field(ge=1, le=32)] = 8
+    """Width of the sparse-matrix memory: what one read brings."""
+    spmat_kib: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Sparse-matrix memory of one PE."""
+    pointers: Annotated[int, Field(ge=16, le=65536)] = 2048
+    """16-bit column pointers of one PE, in an even and an odd bank."""
+    accumulators: Annotated[int, Field(ge=4, le=2048)] = 128
+    """32-bit sums of one PE, in each of two halves."""
+    tables: Annotated[int, Field(ge=1, le=16)] = 4
+    """Codebooks held at once."""
+    lanes: Annotated[int, Field(ge=1, le=16)] = 8
+    """Sums requantised per cycle when the engine is drained."""
+
+    @property
+    def entry_bits(self) -> int:
+        """Code and zero run."""
+        return self.code_bits + self.index_bits
+
+    @property
+    def row_entries(self) -> int:
+        """Entries of a row of the sparse-matrix memory: the largest power of two that fits."""
+        return 1 << ((8 * self.row_bytes // self.entry_bits).bit_length() - 1)
+
+    @property
+    def weight_bits(self) -> int:
+        """Width of a weight: a codebook's value, or an int8."""
+        return 16 if self.weights == "codebook" else 8
+
+    @property
+    def longest_run(self) -> int:
+        """Most zeros that one entry can skip."""
+        return (1 << self.index_bits) - 1
 
 
 class MemoryConfig(_Part):
@@ -123,11 +178,17 @@ class TechnologyConfig(_Part):
 
 
 class ArchConfig(_Part):
-    """One accelerator. See ``docs/architecture.md`` for what each part does."""
+    """One accelerator. See ``docs/architecture.md`` for what each part does.
+
+    It has a dense engine, a sparse engine, or both; settings of one that is absent are ``null``.
+    """
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "custom"
     clock_mhz: Annotated[float, Field(gt=0, le=10_000)] = 500.0
-    dense: DenseConfig = DenseConfig()
+    dense_engine: DenseConfig | None = Field(default=DenseConfig(), alias="dense")
+    sparse_engine: SparseConfig | None = Field(default=None, alias="sparse")
     memory: MemoryConfig = MemoryConfig()
     bus: BusConfig = BusConfig()
     dram: DramConfig = DramConfig()
@@ -150,16 +211,12 @@ class ArchConfig(_Part):
             ("control", "fetch_depth"),
         ):
             _power_of_two(f"{part}.{field}", getattr(getattr(self, part), field))
-        if self.dense.depthwise_taps > self.dense.rows:
-            raise ValueError(
-                f"dense.depthwise_taps={self.dense.depthwise_taps} needs that many rows; dense.rows={self.dense.rows} "
-                "(lower depthwise_taps or raise rows)"
-            )
-        if self.dense.dataflow == "output_stationary" and self.dense.depthwise_taps:
-            raise ValueError(
-                f"dense.depthwise_taps={self.dense.depthwise_taps} is for the weight-stationary dataflow "
-                "(set it to 0 for output_stationary)"
-            )
+        if self.dense_engine is None and self.sparse_engine is None:
+            raise ValueError("an accelerator needs an engine: dense, sparse or both are to be set")
+        if self.dense_engine is not None:
+            self._possible_dense(self.dense_engine)
+        if self.sparse_engine is not None:
+            self._possible_sparse(self.sparse_engine)
         burst = self.bus.data_bytes * self.bus.burst_beats
         if burst > AXI_BOUNDARY_BYTES:
             raise ValueError(
@@ -170,15 +227,81 @@ class ArchConfig(_Part):
             raise ValueError(f"bus.data_bytes={self.bus.data_bytes} is wider than an instruction of 32 bytes")
         return self
 
+    def _possible_dense(self, dense: DenseConfig) -> None:
+        if dense.depthwise_taps > dense.rows:
+            raise ValueError(
+                f"dense.depthwise_taps={dense.depthwise_taps} needs that many rows; dense.rows={dense.rows} "
+                "(lower depthwise_taps or raise rows)"
+            )
+        if dense.dataflow == "output_stationary" and dense.depthwise_taps:
+            raise ValueError(
+                f"dense.depthwise_taps={dense.depthwise_taps} is for the weight-stationary dataflow "
+                "(set it to 0 for output_stationary)"
+            )
+
+    def _possible_sparse(self, sparse: SparseConfig) -> None:
+        for field in ("pes", "row_bytes", "spmat_kib", "pointers", "accumulators", "tables", "lanes"):
+            _power_of_two(f"sparse.{field}", getattr(sparse, field))
+        if sparse.lanes > sparse.pes:
+            raise ValueError(f"sparse.lanes={sparse.lanes} drain {sparse.pes} PEs (lower lanes to sparse.pes at most)")
+        if sparse.weights == "int8" and sparse.code_bits != 8:
+            raise ValueError(f"sparse.code_bits={sparse.code_bits} cannot hold int8 weights (set it to 8)")
+        if sparse.entry_bits > 8 * sparse.row_bytes:
+            raise ValueError(
+                f"sparse.row_bytes={sparse.row_bytes} is narrower than an entry of {sparse.entry_bits} bits "
+                "(raise row_bytes, or lower code_bits or index_bits)"
+            )
+        total = sparse.pes * sparse.spmat_kib
+        if total > _MAX_SPMAT_KIB:
+            raise ValueError(
+                f"sparse.spmat_kib={sparse.spmat_kib} in {sparse.pes} PEs is {total} KiB, over the {_MAX_SPMAT_KIB} "
+                "that an address reaches (lower spmat_kib)"
+            )
+        if sparse.pointers * max(2 * sparse.pes, self.bus.data_bytes) > _MAX_SPMAT_KIB * 1024:
+            raise ValueError(
+                f"sparse.pointers={sparse.pointers} in {sparse.pes} PEs are beyond what an address reaches "
+                "(lower pointers)"
+            )
+
+    @property
+    def dense(self) -> DenseConfig:
+        """The dense engine.
+
+        Raises:
+            ConfigError: there is none.
+
+        """
+        if self.dense_engine is None:
+            raise ConfigError(f"{self.name} has no dense engine")
+        return self.dense_engine
+
+    @property
+    def sparse(self) -> SparseConfig:
+        """The sparse engine.
+
+        Raises:
+            ConfigError: there is none.
+
+        """
+        if self.sparse_engine is None:
+            raise ConfigError(f"{self.name} has no sparse engine")
+        return self.sparse_engine
+
     @property
     def banks(self) -> int:
         """Byte-wide banks of every scratchpad: the smallest power of two that holds any vector moved in a cycle."""
-        return 1 << (max(self.dense.rows, self.dense.cols, self.bus.data_bytes, 8) - 1).bit_length()
+        widths = [self.bus.data_bytes, 8]
+        if self.dense_engine is not None:
+            widths += [self.dense_engine.rows, self.dense_engine.cols]
+        if self.sparse_engine is not None:
+            widths += [PARAM_BYTES * self.sparse_engine.lanes]
+        return 1 << (max(widths) - 1).bit_length()
 
     @property
     def macs_per_cycle(self) -> int:
-        """Peak multiply-accumulates per cycle."""
-        return self.dense.rows * self.dense.cols
+        """Peak multiply-accumulates per cycle, of both engines."""
+        dense, sparse = self.dense_engine, self.sparse_engine
+        return (dense.rows * dense.cols if dense else 0) + (sparse.pes if sparse else 0)
 
     @property
     def psum_bits(self) -> int:
@@ -195,6 +318,19 @@ class ArchConfig(_Part):
 
     def __hash__(self) -> int:
         return hash((self.rtl_hash, self.name, self.clock_mhz, self.dram, self.technology))
+
+
+def settings(part: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
+    """Settings of a part by their names in YAML, each with the part that it is, if it is one."""
+    return {
+        info.alias or name: next((kind for kind in _kinds(info.annotation) if issubclass(kind, BaseModel)), None)
+        for name, info in part.model_fields.items()
+    }
+
+
+def _kinds(annotation: object) -> list[type]:
+    """The classes that an annotation names: itself, or those of a union."""
+    return [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
 
 
 def preset_names() -> list[str]:
@@ -269,12 +405,11 @@ def _brief(text: str, *, most: int = 80) -> str:
 def _explain(error: ErrorDetails) -> str:
     where = _brief(".".join(map(str, error["loc"]))) or "architecture"
     if error["type"] == "extra_forbidden":
-        fields: type[BaseModel] = ArchConfig
+        known = settings(ArchConfig)
         for step in error["loc"][:-1]:
-            kind = fields.model_fields[str(step)].annotation
-            fields = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else fields
-        near = difflib.get_close_matches(str(error["loc"][-1]), list(fields.model_fields), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(fields.model_fields)}"
+            known = settings(known[str(step)] or ArchConfig)
+        near = difflib.get_close_matches(str(error["loc"][-1]), list(known), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         return f"{where} is not a setting; {hint}"
     if error["type"] == "value_error":
         return error["msg"].removeprefix("Value error, ")

@@ -17,6 +17,8 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Annotated, ClassVar, NamedTuple
 
+from rtl.config import PARAM_BYTES
+
 __all__ = [
     "ENGINE_COUNT",
     "FORMATS",
@@ -40,6 +42,8 @@ __all__ = [
     "PostConfig",
     "PostFill",
     "Space",
+    "Sparse",
+    "SparsePost",
     "Store",
     "decode",
     "encode",
@@ -48,8 +52,6 @@ __all__ = [
 
 INSTRUCTION_BITS = 256
 INSTRUCTION_BYTES = INSTRUCTION_BITS // 8
-PARAM_BYTES = 8
-"""Bytes of parameters per output channel: bias (int32), mantissa (uint24), shift (uint8), little-endian."""
 MAX_TOKENS = 255
 """Most tokens one pair of engines can have outstanding."""
 
@@ -81,6 +83,8 @@ class Opcode(IntEnum):
     POST_CONFIG = 6
     POST_FILL = 7
     STORE = 8
+    SPARSE = 9
+    SPARSE_POST = 10
 
 
 class Space(IntEnum):
@@ -90,6 +94,10 @@ class Space(IntEnum):
     OFM = 1
     WEIGHT = 2
     PARAM = 3
+    SPMAT = 4
+    """Entries of the sparse matrix; see :mod:`rtl.sparse.layout` for the three below."""
+    POINTER = 5
+    CODEBOOK = 6
 
 
 class AccumulateOp(IntEnum):
@@ -134,6 +142,7 @@ class Bits(NamedTuple):
 
 U1 = Annotated[int, Bits(1)]
 U2 = Annotated[int, Bits(2)]
+U3 = Annotated[int, Bits(3)]
 U4 = Annotated[int, Bits(4)]
 U5 = Annotated[int, Bits(5)]
 U8 = Annotated[int, Bits(8)]
@@ -172,12 +181,15 @@ class End(Instruction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load(Instruction):
-    """Copy ``rows`` rows of ``row_bytes`` from DRAM to a scratchpad (any but OFM)."""
+    """Copy ``rows`` rows of ``row_bytes`` from DRAM to a scratchpad (any but OFM).
+
+    To a memory of the sparse engine every address, stride and length is a multiple of the bus's ``data_bytes``.
+    """
 
     OPCODE: ClassVar[Opcode] = Opcode.LOAD
     ENGINE: ClassVar[Engine | None] = Engine.LOAD
 
-    space: U2
+    space: U3
     dram: U32
     """Byte offset into the DRAM window."""
     spad: U24
@@ -245,6 +257,48 @@ class Compute(Instruction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sparse(Instruction):
+    """Multiply the compressed matrix with ``out_w`` x ``out_h`` vectors, skipping zeros on both sides.
+
+    Vector (x, y) reads from byte ``act + x * x_stride + y * y_stride`` on; its element k lies
+    ``c + i * kx_stride + j * ky_stride`` bytes further, where k counts ``c < run`` fastest, then ``i < kx``, then
+    ``j < ky``. An element equal to ``zero_point`` is skipped; any other one, less ``zero_point``, multiplies column k.
+
+    Column k of the matrix has pointers ``column + k`` and ``column + k + 1`` in each PE: the first of its entries and
+    the one behind its last, counted from row ``entry`` of the sparse-matrix memory on. An entry skips as many of the
+    PE's rows as it says; products of local row r of vector m = x + y * out_w are added to sum ``acc + m * acc_stride +
+    r``. Sums are zero when a run starts, and when SPARSE_POST has read them.
+    """
+
+    OPCODE: ClassVar[Opcode] = Opcode.SPARSE
+    ENGINE: ClassVar[Engine | None] = Engine.COMPUTE
+
+    source: U2
+    """IFM or OFM."""
+    act: U24
+    out_w: U12
+    out_h: U12
+    x_stride: U16
+    y_stride: U24
+    run: U16
+    kx: U8
+    kx_stride: U16
+    ky: U8
+    ky_stride: U24
+    zero_point: S8
+    column: U16
+    """Pointer of the first column."""
+    entry: U16
+    """Row of the sparse-matrix memory that pointers count from."""
+    acc: U12
+    """First sum of each PE; the half is the top bit of the address."""
+    acc_stride: U12
+    """Sums per vector: local rows of each PE."""
+    table: U4 = 0
+    """Codebook."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostConfig(Instruction):
     """Constants of a layer's output stage; kept until the next one. See :class:`compiler.ir.integer.Residual`."""
 
@@ -290,6 +344,36 @@ class Post(Instruction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SparsePost(Instruction):
+    """Requantise the sums of the sparse engine, add the residual, write them to the OFM scratchpad, and clear them.
+
+    Channel q of vector m = x + y * out_w is sum ``acc + m * acc_stride + q // pes`` of PE ``q % pes``. It is written to
+    byte ``ofm + x * x_stride + y * y_stride + q``; its parameters lie at ``params + PARAM_BYTES * q``, its residual at
+    ``skip + x * skip_x_stride + y * skip_y_stride + q``.
+    """
+
+    OPCODE: ClassVar[Opcode] = Opcode.SPARSE_POST
+    ENGINE: ClassVar[Engine | None] = Engine.POST
+
+    acc: U12
+    acc_stride: U12
+    out_w: U12
+    out_h: U12
+    channels: U16
+    """A multiple of ``lanes`` but for the last ones of the layer."""
+    ofm: U24
+    x_stride: U16
+    y_stride: U24
+    params: U24
+    residual: U1 = 0
+    skip_source: U2 = 0
+    """IFM or OFM."""
+    skip: U24 = 0
+    skip_x_stride: U16 = 0
+    skip_y_stride: U24 = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostFill(Instruction):
     """Write ``value`` to ``rows`` rows of ``row_bytes`` of the OFM scratchpad: padding of a resident tensor."""
 
@@ -320,7 +404,7 @@ class Store(Instruction):
 
 
 FORMATS: dict[Opcode, type[Instruction]] = {
-    kind.OPCODE: kind for kind in (End, Load, Fill, Compute, Post, PostConfig, PostFill, Store)
+    kind.OPCODE: kind for kind in (End, Load, Fill, Compute, Post, PostConfig, PostFill, Store, Sparse, SparsePost)
 }
 """Format of the word, by opcode."""
 

@@ -21,7 +21,8 @@ def to_verilog(config: ArchConfig) -> str:
 
 def _header(config: ArchConfig) -> str:
     lines = [f"hwsim accelerator {config.name}, hardware {config.rtl_hash}. Generated: change the YAML, not this."]
-    for part in ("dense", "memory", "bus", "control"):
-        settings = getattr(config, part).model_dump()
-        lines.append(f"  {part}: " + ", ".join(f"{name}={value}" for name, value in settings.items()))
+    parts = config.model_dump()
+    for part in ("dense", "sparse", "memory", "bus", "control"):
+        shown = ", ".join(f"{name}={value}" for name, value in parts[part].items()) if parts[part] else "none"
+        lines.append(f"  {part}: {shown}")
     return "".join(f"// {line}\n" for line in lines) + "\n"

@@ -10,7 +10,7 @@ import pytest
 from hwsim.handbook.example import EXAMPLE, example, example_schedule
 from hwsim.handbook.pages import PAGES, configuration, counters, instruction_set, registers
 from rtl import csr, isa
-from rtl.config import ArchConfig
+from rtl.config import ArchConfig, settings
 from rtl.counters import COUNTERS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -53,11 +53,10 @@ def test_every_register_and_counter_is_listed():
 
 def test_every_setting_is_listed_with_its_default():
     page = configuration()
-    for name, info in ArchConfig.model_fields.items():
-        fields = getattr(info.annotation, "model_fields", None)
-        section = page.split(f"\n## {name}\n")[1].split("\n## ")[0] if fields else page
-        for setting, part in (fields or {name: info}).items():
-            row = rf"^\| `{setting}` \| [^\n]* \| `{re.escape(str(part.default))}` \|"
+    for (name, part), info in zip(settings(ArchConfig).items(), ArchConfig.model_fields.values(), strict=True):
+        section = page.split(f"\n## {name}\n")[1].split("\n## ")[0] if part else page
+        for setting, field in (part.model_fields if part else {name: info}).items():
+            row = rf"^\| `{setting}` \| [^\n]* \| `{re.escape(str(field.default))}` \|"
             assert re.search(row, section, re.MULTILINE)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from rtl.config import ArchConfig, ConfigError, load_arch, parse_arch, preset_names
+from rtl.config import ArchConfig, ConfigError, SparseConfig, load_arch, parse_arch, preset_names, settings
 
-KNOWN = ", ".join(ArchConfig.model_fields)
+KNOWN = ", ".join(settings(ArchConfig))
 
 
 def refused(text: str) -> str:
@@ -98,7 +98,7 @@ def test_partial_sums_do_not_overflow(rows):
         pytest.param("dense: {rows: ~}", "dense.rows: input should be a valid integer (got None)", id="null"),
         pytest.param("dense: {rows: [4]}", "dense.rows: input should be a valid integer (got [4])", id="list"),
         pytest.param("dense: 16", "dense: input should be a mapping of settings (got 16)", id="scalar for a part"),
-        pytest.param("dense:", "dense: input should be a mapping of settings (got None)", id="nothing for a part"),
+        pytest.param("dense:", "an accelerator needs an engine: dense, sparse or both are to be set", id="no engine"),
         pytest.param("clock_mhz: '500'", "clock_mhz: input should be a valid number (got '500')", id="quoted number"),
         pytest.param("clock_mhz: yes", "clock_mhz: input should be a valid number (got True)", id="yes is a boolean"),
         pytest.param("name: 12", "name: input should be a valid string (got 12)", id="number for a name"),
@@ -298,3 +298,37 @@ def test_files_that_are_no_architecture(case, tmp_path):
     assert re.search(f": {REASONS[case]}$", message), message
     assert message.isprintable()
     assert len(message) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sparse: {pes: 3}", "sparse.pes must be a power of two, not 3"),
+        ("sparse: {pes: 4}", "sparse.lanes=8 drain 4 PEs (lower lanes to sparse.pes at most)"),
+        ("sparse: {weights: int8}", "sparse.code_bits=4 cannot hold int8 weights (set it to 8)"),
+        (
+            "sparse: {row_bytes: 1, code_bits: 8}",
+            (
+                "sparse.row_bytes=1 is narrower than an entry of 12 bits "
+                "(raise row_bytes, or lower code_bits or index_bits)"
+            ),
+        ),
+        (
+            "sparse: {pes: 256, spmat_kib: 128}",
+            "sparse.spmat_kib=128 in 256 PEs is 32768 KiB, over the 16384 that an address reaches (lower spmat_kib)",
+        ),
+        ("sparse: {row_bits: 64}", "sparse.row_bits is not a setting; did you mean row_bytes?"),
+    ],
+)
+def test_impossible_sparse_engines(text, message):
+    assert refused(text) == message
+
+
+def test_an_absent_engine_is_named_when_it_is_asked_for():
+    with pytest.raises(ConfigError, match="custom has no sparse engine"):
+        _ = ArchConfig().sparse
+
+
+@pytest.mark.parametrize(("code", "index", "entries"), [(4, 4, 8), (5, 3, 8), (4, 6, 4), (8, 8, 4), (2, 2, 16)])
+def test_a_row_holds_the_largest_power_of_two_of_entries_that_fits(code, index, entries):
+    assert SparseConfig(code_bits=code, index_bits=index).row_entries == entries

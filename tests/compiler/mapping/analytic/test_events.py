@@ -26,7 +26,7 @@ def architecture(seed: int) -> ArchConfig:
     if seed % 2 == 0:
         return config
     dense = DenseConfig(rows=config.dense.rows, cols=config.dense.cols, dataflow="output_stationary", depthwise_taps=0)
-    return config.model_copy(update={"dense": dense})
+    return config.model_copy(update={"dense_engine": dense})
 
 
 @pytest.mark.parametrize("first", [0, 100, 200])
