@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import types
 import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from hwsim.files import reason
 from hwsim.sweeps.space.parameter import Interval, Values
 from hwsim.sweeps.specification.schema import SweepFile
 from hwsim.sweeps.specification.specification import Specification
-from rtl.config import ArchConfig, load_arch, preset_names
+from rtl.config import ArchConfig, load_arch, preset_names, settings
 from rtl.strict_yaml import YamlError, parse_yaml
 
 if TYPE_CHECKING:
@@ -159,33 +158,37 @@ def _field(name: str) -> TypeAdapter[Any]:
         InputError: there is no such field.
 
     """
-    model: type[BaseModel] = ArchConfig
-    steps = name.split(".")[1:]
-    for position, step in enumerate(steps):
-        fields = model.model_fields
-        if step not in fields:
-            near = difflib.get_close_matches(step, list(fields), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(fields)}"
-            raise InputError(f"space.{name}: the architecture has no {step}; {hint}")
-        found = fields[step]
-        part = _part(found.annotation)
-        if position == len(steps) - 1 and part is None:
-            return TypeAdapter(typing.cast("Any", _annotated(found)))
-        if part is None:
-            raise InputError(f"space.{name}: arch.{'.'.join(steps[: position + 1])} is a value and has no parts")
-        model = part
-    raise InputError(f"space.{name}: a group of settings; name one of {', '.join(model.model_fields)}")
+    part: type[BaseModel] = ArchConfig
+    *groups, last = name.split(".")[1:]
+    for position, step in enumerate(groups):
+        found = _known(settings(part), step, name)
+        if found is None:
+            raise InputError(f"space.{name}: arch.{'.'.join(groups[: position + 1])} is a value and has no parts")
+        part = found
+    inner = _known(settings(part), last, name)
+    if inner is not None:
+        raise InputError(f"space.{name}: a group of settings; name one of {', '.join(settings(inner))}")
+    field = next(info for key, info in part.model_fields.items() if (info.alias or key) == last)
+    return TypeAdapter(typing.cast("Any", _annotated(field)))
+
+
+def _known(parts: dict[str, type[BaseModel] | None], step: str, name: str) -> type[BaseModel] | None:
+    """The part called ``step``; None if it is a value.
+
+    Raises:
+        InputError: there is none.
+
+    """
+    if step not in parts:
+        near = difflib.get_close_matches(step, list(parts), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(parts)}"
+        raise InputError(f"space.{name}: the architecture has no {step}; {hint}")
+    return parts[step]
 
 
 def _annotated(field: FieldInfo) -> Any:
     """A field's type with its limits."""
     return typing.Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-
-
-def _part(annotation: Any) -> type[BaseModel] | None:
-    """The group of settings that ``annotation``, or one alternative of it, is."""
-    kinds = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
 
 
 def _explain(error: ErrorDetails) -> str:
