@@ -9,9 +9,10 @@ import numpy as np
 
 from compiler.errors import ModelError
 from compiler.ir.integer import Host
-from compiler.mapping.codegen import Codegen, Target
+from compiler.mapping.codegen import Codegen
 from compiler.mapping.image import ImageBuilder
 from compiler.mapping.mapper import CYCLES, Objective
+from compiler.mapping.movement import Target
 from compiler.mapping.planner import plan_graph
 from compiler.program.program import HostStep, LayerInfo, Program
 from rtl.isa import End, IsaError, encode, layout_of
