@@ -19,7 +19,9 @@ def resolve() -> list[str]:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
     report = subprocess.run([*command, f"{ROOT}[dev]"], check=True, capture_output=True, text=True).stdout
     found = [item["metadata"] for item in json.loads(report)["install"]]
-    return sorted(f"{data['name'].lower()}=={data['version']}" for data in found if data["name"] != "hwsim")
+    # `2.13.0+cpu` is how one index labels its build of 2.13.0; the lock names no index.
+    pins = ((data["name"].lower(), data["version"].partition("+")[0]) for data in found)
+    return sorted(f"{name}=={version}" for name, version in pins if name != "hwsim")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-__all__ = ["check_output", "load_array", "reason", "write_json", "write_text"]
+__all__ = ["check_output", "load_array", "reason", "write_bytes", "write_json", "write_text"]
 
 
 def check_output(path: Path) -> None:
@@ -42,13 +42,23 @@ def write_text(path: Path, text: str) -> None:
         InputError: it cannot be written.
 
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, as :func:`write_text`.
+
+    Raises:
+        InputError: it cannot be written.
+
+    """
     with _written(path):
         check_output(path)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
         partial = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
             # mkstemp makes files private; a result is as open as any other file.
             partial.chmod(0o666 & ~_umask())
             partial.replace(path)

@@ -111,6 +111,11 @@ class SparseConfig(_Part):
         return 1 << ((8 * self.row_bytes // self.entry_bits).bit_length() - 1)
 
     @property
+    def weight_bits(self) -> int:
+        """Width of a weight: a codebook's value, or an int8."""
+        return 16 if self.weights == "codebook" else 8
+
+    @property
     def longest_run(self) -> int:
         """Most zeros that one entry can skip."""
         return (1 << self.index_bits) - 1
@@ -182,8 +187,8 @@ class ArchConfig(_Part):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "custom"
     clock_mhz: Annotated[float, Field(gt=0, le=10_000)] = 500.0
-    dense_engine: Annotated[DenseConfig | None, Field(alias="dense")] = DenseConfig()
-    sparse_engine: Annotated[SparseConfig | None, Field(alias="sparse")] = None
+    dense_engine: DenseConfig | None = Field(default=DenseConfig(), alias="dense")
+    sparse_engine: SparseConfig | None = Field(default=None, alias="sparse")
     memory: MemoryConfig = MemoryConfig()
     bus: BusConfig = BusConfig()
     dram: DramConfig = DramConfig()

@@ -34,7 +34,7 @@ __all__ = [
 ADDRESS_BITS = 12
 """The registers take 4 KiB of address space."""
 MAGIC = int.from_bytes(b"HWSM", "big")
-VERSION = 1
+VERSION = 2
 """Of the register map and the instruction set. Raised when an old driver would no longer work."""
 RETIRE_BASE = 0x60
 COUNTER_BASE = 0x100

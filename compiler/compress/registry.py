@@ -71,6 +71,11 @@ class Registry(Generic[Method]):
             raise ModelError(f"there is no {self.kind} {name!r}; {hint}known: {', '.join(self.names())}")
         return self._entries[name]
 
+    def name_of(self, method: object) -> str:
+        """Under which name the class of ``method`` is registered; the class' own name if it is not."""
+        kind = type(method)
+        return next((e.name for e in self._entries.values() if e.method is kind), kind.__name__)
+
     def names(self) -> list[str]:
         """All names, sorted."""
         return sorted(self._entries)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rtl.config import ArchConfig
+from rtl.sparse.layout import ACTIVATION_BITS, POINTER_BYTES
 
-__all__ = ["LANE_STATE_BITS", "Memory", "array_bits", "flip_flops", "memories", "multipliers"]
+if TYPE_CHECKING:
+    from rtl.config import ArchConfig, SparseConfig
+
+__all__ = ["LANE_STATE_BITS", "Memory", "array_bits", "flip_flops", "memories", "multipliers", "pe_bits", "queue_bits"]
 
 LANE_STATE_BITS = 396
 """Flip-flops of a lane: the output stage's pipeline and a channel's parameters. As counted in the netlist."""
@@ -39,33 +41,50 @@ class Memory:
 
 
 def memories(config: ArchConfig) -> dict[str, Memory]:
-    """Every memory of the accelerator: four scratchpads in byte-wide banks, and the lanes' accumulators."""
+    """Every memory of the accelerator: scratchpads in byte-wide banks, and those that each engine has of its own."""
 
     def scratchpad(name: str, kib: int, read_ports: int) -> Memory:
         banks = config.banks
         return Memory(name=name, banks=banks, bank_kib=kib / banks, word_bits=8, read_ports=read_ports)
 
     sizes = config.memory
-    found = (
-        # Read by the array and by POST; by STORE as well.
+    found = [
+        # Read by an engine of COMPUTE and by POST; by STORE as well.
         scratchpad("ifm", sizes.ifm_kib, 2),
         scratchpad("ofm", sizes.ofm_kib, 3),
-        scratchpad("weight", sizes.weight_kib, 1),
         scratchpad("param", sizes.param_kib, 1),
-        Memory(
-            name="accumulator",
-            banks=2 * config.dense.cols,
-            bank_kib=sizes.accumulators * 4 / 1024,
-            word_bits=32,
-            read_ports=1,
-            shared=False,
-        ),
-    )
+    ]
+    if config.dense_engine is not None:
+        found += [
+            scratchpad("weight", sizes.weight_kib, 1),
+            _private("accumulator", 2 * config.dense.cols, sizes.accumulators, 32),
+        ]
+    if config.sparse_engine is not None:
+        found += _sparse_memories(config.sparse_engine)
     return {memory.name: memory for memory in found}
 
 
+def _private(name: str, banks: int, words: int, bits: int) -> Memory:
+    """Memories of one read port, each on its own."""
+    kib = words * bits / 8192
+    return Memory(name=name, banks=banks, bank_kib=kib, word_bits=bits, read_ports=1, shared=False)
+
+
+def _sparse_memories(sparse: SparseConfig) -> list[Memory]:
+    """Of all PEs."""
+    row_bits = 8 * sparse.row_bytes
+    found = [
+        _private("spmat", sparse.pes, sparse.spmat_kib * 8192 // row_bits, row_bits),
+        _private("pointer", 2 * sparse.pes, sparse.pointers // 2, 8 * POINTER_BYTES),
+        _private("sparse_sum", 2 * sparse.pes, sparse.accumulators, 32),
+    ]
+    if sparse.weights == "codebook":
+        found.append(_private("codebook", sparse.pes, sparse.tables << sparse.code_bits, sparse.weight_bits))
+    return found
+
+
 def array_bits(config: ArchConfig) -> int:
-    """Flip-flops of all columns. A PE has an activation, its weights, a sum, and two bits of control."""
+    """Flip-flops of the dense engine's columns. A PE has an activation, its weights, a sum, and two bits of control."""
     dense = config.dense
     if dense.dataflow == "output_stationary":
         # One weight, handed on to the row below; none under the last.
@@ -78,12 +97,39 @@ def array_bits(config: ArchConfig) -> int:
 
 def flip_flops(config: ArchConfig) -> int:
     """Flip-flops of the accelerator: exact for the array, a fit for what is around it."""
-    lines = max(config.dense.rows, config.dense.cols)
-    return array_bits(config) + config.dense.cols * LANE_STATE_BITS + _REST_BITS + _REST_BITS_PER_LINE * lines
+    bits = _REST_BITS
+    if config.dense_engine is not None:
+        lines = max(config.dense.rows, config.dense.cols)
+        bits += array_bits(config) + config.dense.cols * LANE_STATE_BITS + _REST_BITS_PER_LINE * lines
+    if config.sparse_engine is not None:
+        sparse = config.sparse_engine
+        bits += sparse.pes * pe_bits(sparse) + sparse.lanes * (LANE_STATE_BITS + _REST_BITS_PER_LINE)
+    return bits
+
+
+def queue_bits(sparse: SparseConfig) -> int:
+    """A place in a PE's queue: the activation, first and last entry of its column, its first sum, its codebook."""
+    entries = sparse.spmat_kib * 1024 // sparse.row_bytes * sparse.row_entries
+    addresses = 2 * entries.bit_length() + (2 * sparse.accumulators - 1).bit_length()
+    return ACTIVATION_BITS + addresses + (sparse.tables - 1).bit_length()
+
+
+def pe_bits(sparse: SparseConfig) -> int:
+    """Flip-flops of a PE of the sparse engine: its queue, the columns before and behind it, the entry at work."""
+    work = ACTIVATION_BITS + sparse.weight_bits + sparse.entry_bits + 32
+    return (sparse.fifo_depth + 3) * queue_bits(sparse) + work
 
 
 def multipliers(config: ArchConfig) -> list[tuple[int, int, int, int]]:
     """Every multiplier and the adder behind it: how many, bits of one operand, of the other, and of the sum."""
-    rows, cols = config.dense.rows, config.dense.cols
+    found = []
+    lanes = 0
+    if config.dense_engine is not None:
+        rows, cols = config.dense.rows, config.dense.cols
+        found.append((rows * cols, 8, 8, config.psum_bits))
+        lanes += cols
+    if config.sparse_engine is not None:
+        found.append((config.sparse.pes, ACTIVATION_BITS, config.sparse.weight_bits, 32))
+        lanes += config.sparse.lanes
     # A lane requantises by 24 x 24 bits, and blends a residual by two products of 8 x 17.
-    return [(rows * cols, 8, 8, config.psum_bits), (cols, 24, 24, 32), (2 * cols, 8, 17, 34)]
+    return [*found, (lanes, 24, 24, 32), (2 * lanes, 8, 17, 34)]

@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from hwsim.energy.hardware import LANE_STATE_BITS, memories
-from rtl.isa import PARAM_BYTES
+from hwsim.energy.hardware import LANE_STATE_BITS, memories, queue_bits
+from rtl.config import PARAM_BYTES
+from rtl.sparse.layout import ACTIVATION_BITS, POINTER_BYTES, SparseLayout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hwsim.energy.table import Dram, Table
-    from rtl.config import ArchConfig
+    from rtl.config import ArchConfig, DenseConfig, SparseConfig
 
 __all__ = ["COMPONENTS", "FREE", "PRICES", "Component", "Costs", "Price"]
 
@@ -37,14 +38,16 @@ class Costs:
         self._memories = memories(config)
 
     def read(self, memory: str) -> float:
-        """A word (a byte of a scratchpad, 32 bits of an accumulator) leaves a memory."""
+        """A word (a byte of a scratchpad, 32 bits of an accumulator) leaves a memory; nothing does if there is none."""
+        if memory not in self._memories:
+            return 0.0
         found = self._memories[memory]
         kib = found.kib if found.shared and self.table.sram.per == "scratchpad" else found.bank_kib
         return self.table.sram.access_pj(kib, found.word_bits)
 
     def write(self, memory: str) -> float:
         """A word enters a memory, and every copy that its further read ports are."""
-        return self.read(memory) * self._memories[memory].read_ports
+        return self.read(memory) * self._memories[memory].read_ports if memory in self._memories else 0.0
 
     def add(self, bits: int) -> float:
         """An addition."""
@@ -81,21 +84,70 @@ def _blend(costs: Costs) -> float:
     return 2 * (costs.multiply(8, 17) + costs.add(34))
 
 
-def _sums_rest(config: ArchConfig) -> bool:
-    return config.dense.dataflow == "output_stationary"
+def _sums_rest(dense: DenseConfig) -> bool:
+    return dense.dataflow == "output_stationary"
 
 
 def _stream(costs: Costs) -> float:
     """Of all PEs in a cycle, used there or not: activations move right; sums move down, or weights do and sums stay."""
-    config = costs.config
-    if _sums_rest(config):
-        return config.macs_per_cycle * (costs.hops(8 + 8) + costs.registers(config.psum_bits))
-    return config.macs_per_cycle * costs.hops(8 + config.psum_bits)
+    config, dense = costs.config, costs.config.dense_engine
+    if dense is None:
+        return 0.0
+    pes = dense.rows * dense.cols
+    if _sums_rest(dense):
+        return pes * (costs.hops(8 + 8) + costs.registers(config.psum_bits))
+    return pes * costs.hops(8 + config.psum_bits)
 
 
 def _weight(costs: Costs) -> float:
     """Into the shadow register and on into the active one. Weights that stream are in ``_stream``."""
-    return 0.0 if _sums_rest(costs.config) else costs.hops(8) + costs.registers(8)
+    dense = costs.config.dense_engine
+    return 0.0 if dense is None or _sums_rest(dense) else costs.hops(8) + costs.registers(8)
+
+
+def _mac(costs: Costs) -> float:
+    if costs.config.dense_engine is None:
+        return 0.0
+    return costs.multiply(8, 8) + costs.add(costs.config.psum_bits)
+
+
+def _sum_read(costs: Costs) -> float:
+    """Of whichever engine made the sum. Where there are both, of the one whose memories are dearer."""
+    return max(costs.read("accumulator"), costs.read("sparse_sum") + costs.write("sparse_sum"))
+
+
+def _of_sparse(pj: Callable[[Costs, SparseConfig], float]) -> Callable[[Costs], float]:
+    """Nothing where there is no such engine: what it counts never occurs."""
+
+    def price(costs: Costs) -> float:
+        return pj(costs, costs.config.sparse_engine) if costs.config.sparse_engine is not None else 0.0
+
+    return price
+
+
+def _codebook_byte(costs: Costs, sparse: SparseConfig) -> float:
+    """A value comes in a beat of its own, and goes into every PE."""
+    return sparse.pes * costs.write("codebook") / SparseLayout(costs.config).codebook_stride
+
+
+def _sparse_mac(costs: Costs, sparse: SparseConfig) -> float:
+    return costs.multiply(ACTIVATION_BITS, sparse.weight_bits) + costs.add(32)
+
+
+def _broadcast(costs: Costs, sparse: SparseConfig) -> float:
+    """A register in every PE: activation, pointer and first sum. The wire is a hop per PE."""
+    bits = ACTIVATION_BITS + 16 + (2 * sparse.accumulators - 1).bit_length()
+    return sparse.pes * (costs.hops(bits) + costs.registers(queue_bits(sparse)))
+
+
+def _sparse_state(costs: Costs, sparse: SparseConfig) -> float:
+    """An entry's code, the weight, the activation and the sum behind them."""
+    return costs.registers(sparse.entry_bits + sparse.weight_bits + ACTIVATION_BITS + 32)
+
+
+def _sparse_memories(costs: Costs) -> float:
+    """The weight is looked up; the sum is read and written."""
+    return costs.read("codebook") + costs.read("sparse_sum") + costs.write("sparse_sum")
 
 
 PRICES: tuple[Price, ...] = (
@@ -114,8 +166,24 @@ PRICES: tuple[Price, ...] = (
     Price("param_read_bytes", "sram", "parameter memory read", lambda c: c.read("param")),
     Price("acc_reads", "sram", "accumulator read", lambda c: c.read("accumulator")),
     Price("acc_writes", "sram", "accumulator written", lambda c: c.write("accumulator")),
-    Price("requantized", "sram", "accumulator read", lambda c: c.read("accumulator")),
-    Price("macs", "mac", "8 x 8 bits, added to a partial sum", lambda c: c.multiply(8, 8) + c.add(c.config.psum_bits)),
+    Price("requantized", "sram", "sum read; one of the sparse engine is cleared", _sum_read),
+    Price(
+        "spmat_write_bytes", "sram", "sparse matrix written", _of_sparse(lambda c, s: c.write("spmat") / s.row_bytes)
+    ),
+    Price(
+        "pointer_write_bytes", "sram", "pointer written", _of_sparse(lambda c, _: c.write("pointer") / POINTER_BYTES)
+    ),
+    Price("codebook_write_bytes", "sram", "codebooks of all PEs written", _of_sparse(_codebook_byte)),
+    Price(
+        "sparse_broadcasts",
+        "sram",
+        "two pointers read in each PE",
+        _of_sparse(lambda c, s: 2 * s.pes * c.read("pointer")),
+    ),
+    Price("sparse_rows", "sram", "row of the sparse matrix read", _of_sparse(lambda c, _: c.read("spmat"))),
+    Price("sparse_macs", "sram", "weight looked up; sum read and written", _sparse_memories),
+    Price("macs", "mac", "8 x 8 bits, added to a partial sum", _mac),
+    Price("sparse_macs", "mac", "activation times weight, added to the sum", _of_sparse(_sparse_mac)),
     Price("acc_reads", "mac", "partial sum added to the accumulator", lambda c: c.add(_ACC_BITS)),
     Price("requantized", "mac", "bias, and 24 x 24 bits", lambda c: c.multiply(24, 24) + 2 * c.add(_ACC_BITS)),
     Price("skip_ifm_bytes", "mac", "residual: two products of 8 x 17 bits", _blend),
@@ -124,6 +192,10 @@ PRICES: tuple[Price, ...] = (
     Price("weight_read_bytes", "register", "a weight that stays, to its PE", _weight),
     Price("param_read_bytes", "register", "a lane's parameters", lambda c: c.registers(8)),
     Price("acc_writes", "register", "the sum, kept for the next cycle", lambda c: c.registers(_ACC_BITS)),
+    Price("sparse_broadcasts", "register", "activation and column, to each PE", _of_sparse(_broadcast)),
+    Price("sparse_pushes", "register", "column queued", _of_sparse(lambda c, s: c.registers(2 * queue_bits(s)))),
+    Price("sparse_macs", "register", "entry, weight, activation and sum", _of_sparse(_sparse_state)),
+    Price("sparse_padding", "register", "entry stepped over", _of_sparse(lambda c, s: c.registers(s.entry_bits))),
     Price("requantized", "register", "a lane's pipeline", lambda c: c.registers(LANE_STATE_BITS - 8 * PARAM_BYTES)),
 )
 """Everything that is priced by event. Leakage and clock go by cycles."""
@@ -134,5 +206,7 @@ FREE: dict[str, str] = {
     "dram_read_bursts": "no source splits a DRAM access into row and column; carried by dram_read_beats",
     "dram_write_bursts": "no source splits a DRAM access into row and column; carried by dram_write_beats",
     "weight_tiles": "carried by weight_read_bytes",
+    "sparse_cycles": "a cycle costs clock and leakage, by the model's own count of cycles",
+    "sparse_stalls": "a cycle costs clock and leakage, waiting or not",
 }
 """Events without a price, and why. Stalls have none either: a cycle costs clock and leakage, waiting or not."""

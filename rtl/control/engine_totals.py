@@ -43,7 +43,7 @@ class EngineTotals(wiring.Component):
         Set row ``clear_row`` of every memory to zero. Nothing may be counted in such a cycle.
     clear_row : unsigned
         0 .. 4 * layers - 1.
-    layer, index : 12, 4
+    layer, index : 12, unsigned
         What to read: a layer, and a counter by its number. For cycles in which nothing is counted.
     value : 48
         That counter of that layer, a cycle later.
@@ -64,7 +64,7 @@ class EngineTotals(wiring.Component):
                 "clear": In(1),
                 "clear_row": In(range(layers * COMMIT_SPACING)),
                 "layer": In(12),
-                "index": In(4),
+                "index": In(range(self._events + CAUSES + 1)),
                 "value": Out(COUNTER_BITS),
             }
         )

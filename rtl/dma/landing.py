@@ -8,7 +8,7 @@ r"""Where loaded bytes land: takes beats from the R channel, or makes padding up
     retire.valid  _________/‾‾‾‾‾‾‾\_
 """
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Shape, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -19,6 +19,7 @@ from rtl.dma.axi import OKAY
 from rtl.engine import FAULT_BITS, Retire
 from rtl.isa import Fault, Space
 from rtl.isa_layout import ADDRESS_BITS, TOKENS
+from rtl.spaces import loadable
 from rtl.vectors import rotate_right
 
 __all__ = ["Landing", "spad_write_port", "ticket_layout"]
@@ -29,7 +30,7 @@ def spad_write_port(banks: int) -> wiring.Signature:
     return wiring.Signature(
         {
             "en": Out(1),
-            "space": Out(2),
+            "space": Out(Space),
             "address": Out(ADDRESS_BITS),
             "count": Out(range(banks + 1)),
             "data": Out(8 * banks),
@@ -44,7 +45,7 @@ def ticket_layout(data_bytes: int) -> data.StructLayout:
         {
             "fill": 1,
             "value": 8,
-            "space": 2,
+            "space": Shape.cast(Space),
             "lane": lane,  # of the first row's first byte
             "lane_stride": lane,
             "spad": ADDRESS_BITS,
@@ -194,13 +195,10 @@ class Landing(wiring.Component):
         return m
 
     def _size(self, m: Module, space: Signal) -> Signal:
-        """Bytes of a scratchpad. Tickets for OFM are never made."""
-        memory = self.config.memory
+        """Bytes of a scratchpad. Tickets for one that cannot be loaded are never made."""
         size = Signal(ADDRESS_BITS + 1, name="spad_bytes")
         with m.Switch(space):
-            for number, kib in ((Space.IFM, memory.ifm_kib), (Space.WEIGHT, memory.weight_kib)):
+            for number, spad_bytes in loadable(self.config).items():
                 with m.Case(number):
-                    m.d.comb += size.eq(kib * 1024)
-            with m.Default():
-                m.d.comb += size.eq(memory.param_kib * 1024)
+                    m.d.comb += size.eq(spad_bytes)
         return size

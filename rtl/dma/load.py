@@ -26,6 +26,7 @@ from rtl.dma.landing import Landing, spad_write_port
 from rtl.engine import EVENT_BITS, EngineSignature
 from rtl.isa import Engine, Fault, Fill, Load, Opcode, Space
 from rtl.isa_layout import instruction_layout
+from rtl.spaces import IN_BEATS, loadable
 
 __all__ = ["LoadEngine"]
 
@@ -35,9 +36,10 @@ _PAGE = exact_log2(AXI_BOUNDARY_BYTES)
 class LoadEngine(wiring.Component):
     """Runs LOAD and FILL in order.
 
-    An instruction of no rows or of empty rows, or one that loads to OFM, faults with OPCODE and has no effect. A burst
-    that leaves the window faults with DRAM and is not asked for. After its own fault the engine stops, and as after any
-    fault ``halt`` makes it new: it forgets its instructions, and when it is idle, ``halt`` may fall.
+    An instruction of no rows or of empty rows, one that loads to OFM or to a memory that there is not, or one that does
+    not come in whole beats where it must, faults with OPCODE and has no effect. A burst that leaves the window faults
+    with DRAM and is not asked for. After its own fault the engine stops, and as after any fault ``halt`` makes it new:
+    it forgets its instructions, and when it is idle, ``halt`` may fall.
 
     Ports
     -----
@@ -47,7 +49,7 @@ class LoadEngine(wiring.Component):
     dram_base, dram_bytes : In(32)
         The window of DRAM that instructions see. ``dram_base`` is a multiple of 4096: its low 12 bits are ignored.
     write : Out(spad_write_port)
-        To IFM, WEIGHT or PARAM.
+        To any space of :func:`rtl.spaces.loadable`.
     """
 
     def __init__(self, config: ArchConfig) -> None:
@@ -216,12 +218,22 @@ class LoadEngine(wiring.Component):
             m.d.comb += ticket[name].eq(Mux(is_fill, fill[name], load[name]))
 
         impossible = Signal()
+        there = Signal()
+        ragged = Signal()
+        spaces = loadable(self.config)
+        with m.Switch(ticket.space), m.Case(*spaces):
+            m.d.comb += there.eq(1)
+        if not IN_BEATS.isdisjoint(spaces):
+            parts = (load.dram, load.dram_stride, load.spad, load.spad_stride, load.row_bytes)
+            with m.Switch(ticket.space), m.Case(*sorted(IN_BEATS)):
+                m.d.comb += ragged.eq(Cat(part[:lane] for part in parts).any())
         m.d.comb += [
             impossible.eq(
                 ((load.opcode != Opcode.LOAD) & ~is_fill)
                 | (ticket.rows == 0)
                 | (ticket.row_bytes == 0)
-                | (ticket.space == Space.OFM)
+                | ~there
+                | ragged
             ),
             landing.ticket.valid.eq(accept & ~impossible),
         ]
@@ -246,5 +258,5 @@ class LoadEngine(wiring.Component):
             events.dram_read_beats.eq(asked_beats),
             events.dram_read_bursts.eq(asked_bursts),
         ]
-        for name, where in (("ifm", Space.IFM), ("weight", Space.WEIGHT), ("param", Space.PARAM)):
-            m.d.comb += events[f"{name}_write_bytes"].eq(Mux(space == where, total, 0))
+        for where in loadable(self.config):
+            m.d.comb += events[f"{where.name.lower()}_write_bytes"].eq(Mux(space == where, total, 0))

@@ -176,6 +176,9 @@ class LoadTiming(_Bursts):
             "ifm_write_bytes": total * (space == Space.IFM),
             "weight_write_bytes": total * (space == Space.WEIGHT),
             "param_write_bytes": total * (space == Space.PARAM),
+            "spmat_write_bytes": total * (space == Space.SPMAT),
+            "pointer_write_bytes": total * (space == Space.POINTER),
+            "codebook_write_bytes": total * (space == Space.CODEBOOK),
         }
 
     def _run(self, bursts: tuple[int, ...]) -> None:

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rtl.config import ArchConfig
 
-__all__ = ["CODEBOOK_VALUE_BYTES", "POINTER_BYTES", "SparseLayout"]
+__all__ = ["ACTIVATION_BITS", "CODEBOOK_VALUE_BYTES", "POINTER_BYTES", "SparseLayout"]
 
 POINTER_BYTES = 2
 CODEBOOK_VALUE_BYTES = 2
+ACTIVATION_BITS = 9
+"""Width of an activation less its zero point."""
 
 
 class SparseLayout:

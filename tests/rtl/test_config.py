@@ -308,8 +308,10 @@ def test_files_that_are_no_architecture(case, tmp_path):
         ("sparse: {weights: int8}", "sparse.code_bits=4 cannot hold int8 weights (set it to 8)"),
         (
             "sparse: {row_bytes: 1, code_bits: 8}",
-            "sparse.row_bytes=1 is narrower than an entry of 12 bits "
-            "(raise row_bytes, or lower code_bits or index_bits)",
+            (
+                "sparse.row_bytes=1 is narrower than an entry of 12 bits "
+                "(raise row_bytes, or lower code_bits or index_bits)"
+            ),
         ),
         (
             "sparse: {pes: 256, spmat_kib: 128}",

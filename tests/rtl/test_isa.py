@@ -112,7 +112,7 @@ def test_a_word_of_zeros_is_no_instruction():
         pytest.param(End(layer=0xABC, wait=5, signal=10), 0xA5ABC1, id="END"),
         pytest.param(
             Load(space=2, dram=0x89ABCDEF, spad=0x123456, rows=7, row_bytes=3, dram_stride=1, spad_stride=2),
-            2 | 2 << 24 | 0x89ABCDEF << 26 | 0x123456 << 58 | 7 << 82 | 3 << 98 | 1 << 118 | 2 << 146,
+            2 | 2 << 24 | 0x89ABCDEF << 27 | 0x123456 << 59 | 7 << 83 | 3 << 99 | 1 << 119 | 2 << 147,
             id="LOAD",
         ),
         pytest.param(

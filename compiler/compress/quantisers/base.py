@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["QUANTISERS", "Arithmetic", "Codes", "Format", "QuantiserMethod", "WeightQuantiser"]
 
-Arithmetic = Literal["int8", "int4", "codebook", "shift", "ternary", "binary", "dual"]
-"""The processing element that a format runs on."""
+Arithmetic = Literal["float", "int8", "int4", "codebook", "shift", "ternary", "binary", "dual"]
+"""The processing element that a format runs on; floats run on none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,9 @@ class WeightQuantiser(Protocol):
 
 class QuantiserMethod(Protocol):
     """A registered method: its settings are its constructor's keywords, all with defaults."""
+
+    has_zero: ClassVar[bool]
+    """Whether zero is one of its levels, so that pruned weights stay pruned."""
 
     def fit(self, w: NDArray[np.floating], axis: int) -> WeightQuantiser:
         """The quantiser for weights such as ``w``, whose filters lie along ``axis``."""

@@ -9,7 +9,7 @@ from hwsim.energy.model import EnergyModel
 from hwsim.energy.options import with_technology
 from hwsim.energy.prices import COMPONENTS, FREE, PRICES
 from hwsim.energy.table import table_names
-from rtl.config import ArchConfig, DenseConfig
+from rtl.config import ArchConfig, DenseConfig, SparseConfig
 from rtl.counters import COUNTERS
 from rtl.isa import Engine
 
@@ -37,10 +37,20 @@ def test_events_cost_nothing_as_leakage() -> None:
 
 @pytest.mark.parametrize("table", table_names())
 def test_the_free_cost_nothing_and_the_priced_something(table: str) -> None:
-    weights = EnergyModel(with_technology(ArchConfig(), table=table)).event_weights()
+    both = ArchConfig(sparse=SparseConfig())
+    weights = EnergyModel(with_technology(both, table=table)).event_weights()
     priced = {price.counter for price in PRICES}
     assert {c.name for c, weight in zip(COUNTERS, weights, strict=True) if weight > 0} == priced
     assert np.count_nonzero(weights) == len(priced)
+
+
+@pytest.mark.parametrize(
+    ("absent", "config"),
+    [("sp", ArchConfig()), ("weight", ArchConfig(dense=None, sparse=SparseConfig()))],
+)
+def test_what_an_absent_engine_counts_costs_nothing(absent: str, config: ArchConfig) -> None:
+    weights = EnergyModel(config).event_weights()
+    assert not any(weight for c, weight in zip(COUNTERS, weights, strict=True) if c.name.startswith(absent))
 
 
 def test_weights_that_stream_are_priced_with_the_stream() -> None:

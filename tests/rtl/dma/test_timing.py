@@ -170,6 +170,9 @@ def test_bytes_are_counted_for_their_scratchpad():
         "ifm_write_bytes": 0,
         "weight_write_bytes": 15,
         "param_write_bytes": 0,
+        "spmat_write_bytes": 0,
+        "pointer_write_bytes": 0,
+        "codebook_write_bytes": 0,
     }
 
 
