@@ -1,0 +1,1 @@
+"""Weights for the zero-skipping engine: shared, balanced over its elements, compressed; and what that costs."""
