@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from compiler.interpreter import interpret
-from compiler.ir.integer import Host
 from compiler.mapping.compile import compile_graph, compile_plans, host_step, layer_info
+from compiler.mapping.engines import host_operators
 from compiler.mapping.mapper import CYCLES, Objective
-from compiler.mapping.planner import plan_graph
+from compiler.mapping.planner import assumed_density, plan_graph
 from hwsim.analytic import AnalyticCycles, analytic_cycles
 from hwsim.bandwidth import bandwidth
 from hwsim.comparison import differing_bytes, layer_runs, same_timing
@@ -88,7 +88,8 @@ def estimate(
         if trace is not None:
             raise InputError("a timeline shows instructions, which the analytic model has not; estimate by cycle")
         infos = [layer_info(plan) for plan in plans]
-        return estimate_layers(network, infos, config, analytic_cycles(plans, config), fidelity)
+        density = assumed_density(network.graph)
+        return estimate_layers(network, infos, config, analytic_cycles(plans, config, density), fidelity)
     program = compile_plans(network.graph, config, plans)
     cycles = program_cycles(program, config)
     result = estimate_program(network, program, config, cycles)
@@ -145,9 +146,9 @@ def estimate_layers(
             LayerEstimate(
                 name=layer.name,
                 op=layer.op,
-                engine="dense",
+                engine=layer.engine,
                 macs=layer.macs,
-                effective_macs=layer.macs,
+                effective_macs=counts["sparse_macs"] if layer.engine == "sparse" else layer.macs,
                 cycles=spent,
                 dram_read_bytes=counts["dram_read_bytes"],
                 dram_write_bytes=counts["dram_write_bytes"],
@@ -158,6 +159,7 @@ def estimate_layers(
                 bandwidth=traffic,
             )
         )
+    targets = {info.target for info in infos}
     hosts = tuple(
         HostStepEstimate(
             name=step.operator,
@@ -166,7 +168,7 @@ def estimate_layers(
             read_bytes=step.read_bytes,
             write_bytes=step.write_bytes,
         )
-        for step in (host_step(network.graph, op) for op in network.graph.operators() if isinstance(op, Host))
+        for step in (host_step(network.graph, op, config) for op in host_operators(network.graph, targets))
     )
     return Estimate(
         model=network.name,

@@ -24,7 +24,7 @@ __all__ = [
     "Technology",
 ]
 
-ENGINES = ("dense", "host")
+ENGINES = ("dense", "sparse", "host")
 """Where a layer runs."""
 
 Bound = Literal["compute", "dram_read", "dram_write", "post", "fill_drain", "host"]

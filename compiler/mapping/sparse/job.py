@@ -113,9 +113,7 @@ def _ones(channels: int) -> NDArray[np.int16]:
     return np.eye(channels, dtype=np.int16)[None, None]
 
 
-def _copy(
-    op: IntegerOp, inputs: tuple[str, ...], weights: NDArray[np.int16], residual: Residual | None = None
-) -> Conv:
+def _copy(op: IntegerOp, inputs: tuple[str, ...], weights: NDArray[np.int16], residual: Residual | None = None) -> Conv:
     """``op`` as a convolution that neither shifts nor scales."""
     return Conv(
         name=op.name,
