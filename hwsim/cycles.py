@@ -16,10 +16,13 @@ from rtl.isa import ENGINE_COUNT
 from rtl.timing import Events, program_schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from compiler.program.program import Program, Segment
     from rtl.config import ArchConfig
+    from rtl.sparse.work import SparseWork
 
 __all__ = ["ProgramCycles", "SegmentCycles", "layer_cycles", "program_cycles", "segment_cycles"]
 
@@ -70,10 +73,12 @@ def program_cycles(program: Program, config: ArchConfig) -> ProgramCycles:
     return ProgramCycles(segments, layers)
 
 
-def segment_cycles(segment: Segment, layers: int, config: ArchConfig) -> SegmentCycles:
-    """Cycles and events of one segment."""
-    out = program_schedule(config, segment.instructions, segment.address)
-    events = Events(config)
+def segment_cycles(
+    segment: Segment, layers: int, config: ArchConfig, works: Iterable[SparseWork] = ()
+) -> SegmentCycles:
+    """Cycles and events of one segment; ``works`` are those of its SPARSE instructions, in order."""
+    found = program_schedule(config, segment.instructions, segment.address, works)
+    out, events = found.schedule, Events(config, found.sparse)
     counters = np.zeros((layers, len(COUNTERS)), np.int64)
     for instruction in segment.instructions[:-1]:
         row = counters[instruction.layer]

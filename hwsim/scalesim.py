@@ -20,9 +20,10 @@ from hwsim.cycles import program_cycles
 from hwsim.network import load_network
 from rtl.config import ArchConfig, load_arch
 from rtl.control.timing import schedule
-from rtl.dense.timing import PostTiming, compute_timing
+from rtl.dense.timing import compute_timing
 from rtl.dma.timing import LoadTiming, StoreTiming
 from rtl.isa import AccumulateOp, Compute, End, Engine, Post, Space
+from rtl.post.timing import PostTiming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

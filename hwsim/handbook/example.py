@@ -45,7 +45,7 @@ EXAMPLE: tuple[isa.Instruction, ...] = (
 
 def example_schedule() -> Schedule:
     """The cycles of :data:`EXAMPLE` on ``dense-8x8``."""
-    return program_schedule(load_arch(_ARCH), EXAMPLE, address=0)
+    return program_schedule(load_arch(_ARCH), EXAMPLE, address=0).schedule
 
 
 def example() -> str:

@@ -7,8 +7,8 @@ from amaranth.utils import exact_log2
 
 from rtl.cell import Cell
 from rtl.config import ArchConfig
-from rtl.dense.timing import LANE_LATENCY
 from rtl.isa import PARAM_BYTES
+from rtl.post.timing import LANE_LATENCY
 
 __all__ = ["Constants", "Lane", "accumulate_layout", "drain_layout"]
 

@@ -18,10 +18,10 @@ from amaranth.utils import exact_log2
 from rtl.config import ArchConfig
 from rtl.delay import Delay
 from rtl.dense.lane import Constants, drain_layout
-from rtl.dense.timing import LANE_LATENCY, POST_TAIL
 from rtl.engine import EngineSignature
 from rtl.isa import PARAM_BYTES, Engine, Fault, Opcode, Post, PostConfig, PostFill, Space
 from rtl.isa_layout import ADDRESS_BITS, HEADER, WORD, instruction_layout
+from rtl.post.timing import LANE_LATENCY, POST_TAIL
 from rtl.scratchpad import READ_LATENCY, write_port
 
 __all__ = ["PostEngine"]
@@ -32,7 +32,7 @@ _SKIP_AT = LANE_LATENCY - 2
 
 
 class PostEngine(wiring.Component):
-    """Runs POST, POST_CONFIG and POST_FILL. Its timing is :class:`rtl.dense.timing.PostTiming`.
+    """Runs POST, POST_CONFIG and POST_FILL. Its timing is :class:`rtl.post.timing.PostTiming`.
 
     Ports
     -----

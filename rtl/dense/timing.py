@@ -1,6 +1,6 @@
-"""Cycles and events of the compute and post-processing engines, in closed form.
+"""Cycles and events of the dense compute engine, in closed form.
 
-What :mod:`rtl.dense.weight_stationary`, :mod:`rtl.dense.output_stationary` and :mod:`rtl.dense.post` do.
+What :mod:`rtl.dense.weight_stationary` and :mod:`rtl.dense.output_stationary` do.
 
 A COMPUTE issued in cycle t walks its first reduction tile from t + 3 on, a row per cycle. Tiles stream one after the
 other; while one streams, the next is walked. A tile starts when it has been walked and the one before has streamed, and
@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rtl.isa import PARAM_BYTES, AccumulateOp, Compute, Post, PostConfig, PostFill, Space
+from rtl.isa import AccumulateOp, Compute, Space
 
 if TYPE_CHECKING:
     from rtl.config import ArchConfig
@@ -20,31 +20,20 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPUTE_DECODE",
     "GATHER_LATENCY",
-    "LANE_LATENCY",
-    "POST_DECODE",
-    "POST_TAIL",
     "ComputeTiming",
     "OutputStationaryTiming",
-    "PostTiming",
     "ReductionTiles",
     "WeightStationaryTiming",
     "compute_events",
     "compute_timing",
-    "post_events",
     "reduction_tiles",
     "vectors_per_tile",
 ]
 
-LANE_LATENCY = 10
-"""Cycles from a lane's drain control to its output byte."""
 GATHER_LATENCY = 3
 """Cycles from a vector's pixel address to the array's input."""
 COMPUTE_DECODE = 3
 """Cycles from the issue of a COMPUTE to the first weight row's read."""
-POST_DECODE = 3
-"""Cycles from the issue of a post-processing instruction to its first action."""
-POST_TAIL = 3
-"""Cycles that the side bus needs after the last vector of a POST before the next one may be issued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,54 +185,4 @@ def compute_events(i: Compute, config: ArchConfig) -> dict[str, int]:
         "weight_read_bytes": tiles.total_rows * i.filters * passes,
         "acc_reads": writes - written_once,
         "acc_writes": writes,
-    }
-
-
-class PostTiming:
-    """The post-processing engine over a sequence of instructions."""
-
-    def __init__(self, config: ArchConfig) -> None:
-        self._latency = LANE_LATENCY + config.dense.cols - 1
-        self._banks = config.banks
-        self._ready = 0
-        self._drained = 0
-
-    def ready(self) -> int:
-        """First cycle in which the engine takes another instruction."""
-        return self._ready
-
-    def issue(self, cycle: int, i: Post | PostConfig | PostFill) -> int:
-        """The cycle in which ``i``, issued in ``cycle``, retires."""
-        start = cycle + POST_DECODE
-        if isinstance(i, Post):
-            last = start + PARAM_BYTES * i.load_params + i.out_w * i.out_h - 1
-            self._ready = last + 1 + POST_TAIL
-            self._drained = last + self._latency + 1
-            return last + self._latency
-        done = max(start, self._drained)
-        if isinstance(i, PostFill):
-            done += i.rows * -(-i.row_bytes // self._banks)
-        self._ready = done + 1
-        return done + 1
-
-
-def post_events(i: Post | PostConfig | PostFill) -> dict[str, int]:
-    """Events of ``i``, by counter."""
-    if isinstance(i, Post):
-        values = i.out_w * i.out_h * i.filters
-        skipped = values * i.residual
-        return {
-            "requantized": values,
-            "param_read_bytes": PARAM_BYTES * i.filters * i.load_params,
-            "skip_ifm_bytes": skipped if i.skip_source == Space.IFM else 0,
-            "skip_ofm_bytes": skipped if i.skip_source == Space.OFM else 0,
-            "ofm_write_bytes": values,
-        }
-    written = i.rows * i.row_bytes if isinstance(i, PostFill) else 0
-    return {
-        "requantized": 0,
-        "param_read_bytes": 0,
-        "skip_ifm_bytes": 0,
-        "skip_ofm_bytes": 0,
-        "ofm_write_bytes": written,
     }

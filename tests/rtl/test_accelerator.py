@@ -13,7 +13,7 @@ from rtl.config import ArchConfig, parse_arch
 from rtl.control.axi_lite import OKAY
 from rtl.control.timing import Schedule, schedule
 from rtl.counters import COUNTERS, stall_name
-from rtl.dense.timing import PostTiming, compute_events, compute_timing, post_events
+from rtl.dense.timing import compute_events, compute_timing
 from rtl.dma.timing import LoadTiming, StoreTiming
 from rtl.dma.timing_fetch import FetchTiming
 from rtl.isa import (
@@ -31,6 +31,7 @@ from rtl.isa import (
     Store,
     encode,
 )
+from rtl.post.timing import PostTiming, post_events
 from tests.rtl.bench import simulate
 from tests.rtl.control.lite import read, write
 from tests.rtl.dma.dram import Dram

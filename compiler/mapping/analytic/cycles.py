@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.mapping.analytic.steps import FIELDS, Steps, plan_steps
-from rtl.dense.timing import COMPUTE_DECODE, LANE_LATENCY, POST_DECODE, POST_TAIL
+from rtl.dense.timing import COMPUTE_DECODE
+from rtl.post.timing import LANE_LATENCY, POST_DECODE, POST_TAIL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""The COMPUTE queue's engines: dense, sparse, or both."""

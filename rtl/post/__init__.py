@@ -1,0 +1,1 @@
+"""Post-processing: sums in, requantised bytes out."""
