@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.numerics import requantize
-from hwsim.sparse_machine import DecodedMatrices, SparseMachine, SparseRecord, walk
+from hwsim.sparse_machine import DecodedMatrices, SparseMachine, walk
 from rtl.isa import (
     PARAM_BYTES,
     AccumulateOp,
@@ -29,11 +29,12 @@ from rtl.isa import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from rtl.config import ArchConfig
+    from rtl.sparse.work import SparseWork
 
 __all__ = ["Machine"]
 
@@ -63,15 +64,20 @@ class Machine:
         self.sparse = SparseMachine(config, decoded) if config.sparse_engine else None
         if self.sparse is not None:
             self.spad |= self.sparse.spad
-        self.records: list[SparseRecord] = []
-        """Of every SPARSE so far: what decides its time."""
 
     def run(self, program: Iterable[Instruction]) -> None:
         """Run ``program`` in order."""
         for instruction in program:
             self.step(instruction)
 
-    def step(self, i: Instruction) -> None:
+    def works(self, program: Iterable[Instruction]) -> Iterator[SparseWork]:
+        """Run ``program`` in order, and yield what decides the time of each SPARSE."""
+        for instruction in program:
+            work = self.step(instruction)
+            if work is not None:
+                yield work
+
+    def step(self, i: Instruction) -> SparseWork | None:
         """Run one instruction.
 
         Raises:
@@ -95,11 +101,12 @@ class Machine:
             case Post():
                 self._post(i)
             case Sparse():
-                self.records.append(self._sparse().multiply(i, self.spad[Space(i.source)].view(np.int8)))
+                return self._sparse().multiply(i, self.spad[Space(i.source)].view(np.int8))
             case SparsePost():
                 self._sparse_post(i)
             case _:
-                return
+                pass
+        return None
 
     def _sparse(self) -> SparseMachine:
         if self.sparse is None:

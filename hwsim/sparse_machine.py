@@ -15,6 +15,7 @@ from scipy import sparse
 
 from rtl.isa import Space
 from rtl.sparse.layout import CODEBOOK_VALUE_BYTES, POINTER_BYTES, SparseLayout
+from rtl.sparse.work import SparseWork
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from rtl.config import ArchConfig
     from rtl.isa import Sparse
 
-__all__ = ["DecodedMatrices", "Matrix", "SparseMachine", "SparseRecord", "walk"]
+__all__ = ["DecodedMatrices", "Matrix", "SparseMachine", "walk"]
 
 _MOST_DECODED = 64
 """Matrices that are remembered: the column blocks of a layer come round with every tile."""
@@ -34,22 +35,12 @@ class Matrix:
 
     weights: sparse.csr_matrix
     """``[rows * pes, columns]`` int64 by position: local row r of PE p is position ``r * pes + p``."""
-    starts: NDArray[np.int64]
+    starts: NDArray[np.int32]
     """``[columns, pes]``: first entry of each column, from row ``entry`` on."""
-    ends: NDArray[np.int64]
+    ends: NDArray[np.int32]
     """``[columns, pes]``: the one behind its last."""
-    padding: NDArray[np.int64]
+    padding: NDArray[np.int32]
     """``[columns]``: entries of code 0, of all PEs."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SparseRecord:
-    """A SPARSE and what it found, in program order."""
-
-    instruction: Sparse
-    nonzero: NDArray[np.bool_]
-    """``[vectors, columns]``: elements other than the zero point."""
-    matrix: Matrix
 
 
 class DecodedMatrices:
@@ -79,7 +70,7 @@ class SparseMachine:
     """
 
     def __init__(self, config: ArchConfig, decoded: DecodedMatrices | None = None) -> None:
-        self._sparse = config.sparse
+        self._sparse, self._banks = config.sparse, config.banks
         self._layout = layout = SparseLayout(config)
         self._decoded = decoded or DecodedMatrices()
         self.spad = {
@@ -94,8 +85,8 @@ class SparseMachine:
         """A LOAD has written to one of the memories."""
         self._current.clear()
 
-    def multiply(self, i: Sparse, spad: NDArray[np.int8]) -> SparseRecord:
-        """Run a SPARSE over ``spad``, the scratchpad that it names."""
+    def multiply(self, i: Sparse, spad: NDArray[np.int8]) -> SparseWork:
+        """Run a SPARSE over ``spad``, the scratchpad that it names; what it found there decides its time."""
         offsets = (walk(i.ky, i.ky_stride, i.kx, i.kx_stride)[:, None] + np.arange(i.run)).ravel()
         vectors = i.act + walk(i.out_h, i.y_stride, i.out_w, i.x_stride)
         acts = spad[vectors[:, None] + offsets].astype(np.int64) - i.zero_point
@@ -109,7 +100,17 @@ class SparseMachine:
             if len(part) < rows:
                 raise IndexError(f"vector {m} of SPARSE adds to sums {first} to {first + rows - 1}")
             part += products[:, m].reshape(rows, pes).astype(np.int32)
-        return SparseRecord(i, acts != 0, matrix)
+        return self._work(i, acts != 0, matrix)
+
+    def _work(self, i: Sparse, nonzero: NDArray[np.bool_], matrix: Matrix) -> SparseWork:
+        firsts = np.arange(0, i.run, self._banks)
+        return SparseWork(
+            chunks=np.add.reduceat(nonzero.reshape(-1, i.run), firsts, axis=1, dtype=np.int32).ravel(),
+            columns=np.nonzero(nonzero)[1].astype(np.int32),
+            starts=matrix.starts,
+            ends=matrix.ends,
+            padding=matrix.padding,
+        )
 
     def drain(self, acc: int, acc_stride: int, vectors: int, channels: int) -> NDArray[np.int32]:
         """``[vectors, channels]``: sums, which are zero after that."""
@@ -176,7 +177,8 @@ class SparseMachine:
         shape = (int(row.max(initial=-1)) + 1) * pes, columns
         where = (row[real] * pes + pe[real], column[real])
         weights = sparse.csr_matrix((values[code[real]], where), shape, np.int64)
-        return Matrix(weights, starts, ends, np.bincount(column[~real], minlength=columns))
+        padding = np.bincount(column[~real], minlength=columns)
+        return Matrix(weights, *(a.astype(np.int32) for a in (starts, ends, padding)))
 
 
 def _unpack(rows: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
