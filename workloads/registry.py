@@ -60,6 +60,9 @@ class Workload:
     """Inputs ``[n, ...]`` to quantise a float model with; None if the model is quantised, or nothing is known of it."""
     test_set: Callable[[], LabelledSet] | None = None
     """Inputs that took no part in training or calibration."""
+    sample: Callable[[int], NDArray] | None = None
+    """An input ``[1, ...]`` for a seed, with as many zeros as the network meets in use; None if nothing is known of it.
+    The time of the sparse engine depends on them."""
     synthetic: bool = False
     """Weights and calibration are made up: good for cost, meaningless for accuracy."""
 
@@ -67,7 +70,7 @@ class Workload:
         """The path of the ONNX file; written into ``folder`` where the model is built."""
         if self.path is not None:
             return self.path
-        target = folder / f"{self.name}.onnx"
+        target = folder / f"{self.name.replace('/', '-')}.onnx"
         target.write_bytes(self.model().SerializeToString(deterministic=True))
         return target
 
@@ -156,6 +159,20 @@ def _built(description: str, function: str, shape: tuple[int, ...], name: str) -
     return Workload(name=name, description=description, build=build, calibration=partial(_noise, shape), synthetic=True)
 
 
+def _eie(description: str, name: str) -> Workload:
+    def build() -> onnx.ModelProto:
+        from workloads import eie
+
+        return eie.model(name)
+
+    def sample(seed: int) -> NDArray[np.int8]:
+        from workloads import eie
+
+        return eie.active_inputs(name, seed)
+
+    return Workload(name=name, description=description, build=build, sample=sample, synthetic=True)
+
+
 def _light(description: str, file: str, name: str) -> Workload:
     spec = importlib.util.find_spec("onnx")  # finds the package without importing it
     if spec is None or spec.origin is None:
@@ -195,6 +212,19 @@ _BUILT: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "xception": ("Xception, ImageNet at 299x299", "xception", (1, 3, 299, 299)),
 }
 
+# Fully connected layers of EIE Table III, pruned and weight-shared.
+_EIE = {
+    "eie/alex-6": "AlexNet's fc6 as EIE has it: 9216 to 4096, 9 % of weights, 35.1 % of inputs",
+    "eie/alex-7": "AlexNet's fc7 as EIE has it: 4096 to 4096, 9 % of weights, 35.3 % of inputs",
+    "eie/alex-8": "AlexNet's fc8 as EIE has it: 4096 to 1000, 25 % of weights, 37.5 % of inputs",
+    "eie/vgg-6": "VGG-16's fc6 as EIE has it: 25088 to 4096, 4 % of weights, 18.3 % of inputs",
+    "eie/vgg-7": "VGG-16's fc7 as EIE has it: 4096 to 4096, 4 % of weights, 37.5 % of inputs",
+    "eie/vgg-8": "VGG-16's fc8 as EIE has it: 4096 to 1000, 23 % of weights, 41.1 % of inputs",
+    "eie/nt-we": "NeuralTalk's We as EIE has it: 4096 to 600, 10 % of weights, all inputs",
+    "eie/nt-wd": "NeuralTalk's Wd as EIE has it: 600 to 8791, 11 % of weights, all inputs",
+    "eie/nt-lstm": "NeuralTalk's LSTM as EIE has it: 1201 to 2400, 10 % of weights, all inputs",
+}
+
 # The light models of the onnx package: full graphs, weights of ConstantOfShape.
 _LIGHT = {
     "alexnet": ("AlexNet (Caffe's), ImageNet at 224x224", "bvlc_alexnet"),
@@ -211,5 +241,6 @@ _LIGHT = {
 _NAMED: dict[str, Callable[[str], Workload]] = {
     **{name: partial(_digits, *entry) for name, entry in _DIGITS.items()},
     **{name: partial(_built, *entry) for name, entry in _BUILT.items()},
+    **{name: partial(_eie, description) for name, description in _EIE.items()},
     **{name: partial(_light, *entry) for name, entry in _LIGHT.items()},
 }
