@@ -16,7 +16,7 @@ from rtl.isa import ENGINE_COUNT
 from rtl.timing import Events, program_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from compiler.ir.graph import Graph
     from rtl.config import ArchConfig
 
-__all__ = ["Choices", "choices", "host_operators", "host_reason"]
+__all__ = ["Choices", "choices", "host_operators", "host_reason", "runs_sparse"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +58,14 @@ def choices(graph: Graph, op: IntegerOp, config: ArchConfig) -> Choices:
         if not sparse:
             raise
         return Choices(sparse=sparse)
+
+
+def runs_sparse(graph: Graph, config: ArchConfig, op: IntegerOp) -> bool:
+    """Whether the sparse engine can run ``op``."""
+    try:
+        return bool(sparse_jobs(graph, op, config))
+    except UnfitError:
+        return False
 
 
 def host_operators(graph: Graph, targets: Iterable[str]) -> list[IntegerOp]:
