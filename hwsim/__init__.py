@@ -17,18 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwsim.api import estimate, simulate
+    from hwsim.codesign.prune import prune
     from hwsim.compression.api import compress
     from hwsim.sweeps.api import sweep
+    from hwsim.training.train import train
 
-__all__ = ["__version__", "compress", "estimate", "simulate", "sweep"]
+__all__ = ["__version__", "compress", "estimate", "prune", "simulate", "sweep", "train"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "compress": "hwsim.compression.api",
     "estimate": "hwsim.api",
+    "prune": "hwsim.codesign.prune",
     "simulate": "hwsim.api",
     "sweep": "hwsim.sweeps.api",
+    "train": "hwsim.training.train",
 }
 
 
