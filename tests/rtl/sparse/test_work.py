@@ -46,7 +46,7 @@ def test_every_run_has_a_tail_of_its_own() -> None:
 
 def test_work_that_does_not_add_up_is_refused() -> None:
     matrix = np.zeros((4, 2), np.int32)
-    with pytest.raises(ValueError, match="^2 columns for 3 activations other than zero$"):
+    with pytest.raises(ValueError, match=r"^2 columns for 3 activations other than zero$"):
         SparseWork(
             chunks=np.array([3], np.int32), columns=np.zeros(2, np.int32), starts=matrix, ends=matrix,
             padding=np.zeros(4, np.int32),
@@ -61,5 +61,5 @@ def test_an_instruction_runs_its_own_work_only() -> None:
     )  # fmt: skip
     with pytest.raises(ValueError, match=r"^SPARSE of layer 3 has columns, PEs and chunks \(5, 2, 1\), its work"):
         SparseTiming(TWO, [work]).issue(200, vectors(run=5, layer=3))
-    with pytest.raises(ValueError, match="^no work for the SPARSE of layer 3"):
+    with pytest.raises(ValueError, match=r"^no work for the SPARSE of layer 3"):
         SparseTiming(TWO, []).issue(200, vectors(layer=3))
