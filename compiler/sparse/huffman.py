@@ -31,7 +31,7 @@ class HuffmanCode:
 
     def __init__(self, symbols: NDArray[np.uint8]) -> None:
         self.frequencies = np.bincount(symbols, minlength=1)
-        present: dict[Any, int] = {int(s): int(self.frequencies[s]) for s in np.flatnonzero(self.frequencies)}
+        present: dict[Any, int | float] = {int(s): int(self.frequencies[s]) for s in np.flatnonzero(self.frequencies)}
         self._codes: dict[int, bitarray] = {}
         self._count: list[int] = [0]
         self._symbols: list[int] = []
