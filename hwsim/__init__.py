@@ -16,13 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwsim.api import estimate, simulate
+    from hwsim.codesign.prune import prune
     from hwsim.compression.api import compress
+    from hwsim.training.train import train
 
-__all__ = ["__version__", "compress", "estimate", "simulate"]
+__all__ = ["__version__", "compress", "estimate", "prune", "simulate", "train"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"compress": "hwsim.compression.api", "estimate": "hwsim.api", "simulate": "hwsim.api"}
+_HOMES = {
+    "compress": "hwsim.compression.api",
+    "estimate": "hwsim.api",
+    "prune": "hwsim.codesign.prune",
+    "simulate": "hwsim.api",
+    "train": "hwsim.training.train",
+}
 
 
 def __getattr__(name: str) -> Any:

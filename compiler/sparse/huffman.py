@@ -1,132 +1,105 @@
-"""Huffman-coded entries: how a compressed matrix can lie in DRAM, how large it is, and what decoding costs.
+"""Huffman's code, in canonical form: a table of code lengths is all that a decoder needs.
 
-Codes and runs have a table each (Deep Compression, Han et al. 2016, section 4). The codes are canonical: a table is the
-length of each symbol's code, a byte each. The accelerator loads entries as they are; a decoder between DRAM and
-memories is a model, with its throughput as a parameter.
+Huffman, "A Method for the Construction of Minimum-Redundancy Codes", 1952. Codes of one length are consecutive numbers
+in the order of their symbols, and shorter codes come first (Schwartz and Kallick, 1964).
 """
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from bitarray import bitarray
-from bitarray.util import canonical_decode, canonical_huffman
 
 from compiler.errors import ModelError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compiler.sparse.csc import Compressed
-    from rtl.config import ArchConfig, SparseConfig
-
-__all__ = ["Decoder", "HuffmanCode", "StoredSize", "entropy_bits", "stored_size"]
+__all__ = ["Huffman"]
 
 
-class HuffmanCode:
-    """A canonical Huffman code for symbols 0..255 as often as they occur in ``symbols``."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Huffman:
+    """``lengths[symbol]`` is the length of a symbol's code in bits; 0 of a symbol that has none."""
 
-    def __init__(self, symbols: NDArray[np.uint8]) -> None:
-        self.frequencies = np.bincount(symbols, minlength=1)
-        present: dict[Any, int | float] = {int(s): int(self.frequencies[s]) for s in np.flatnonzero(self.frequencies)}
-        self._codes: dict[int, bitarray] = {}
-        self._count: list[int] = [0]
-        self._symbols: list[int] = []
-        if present:
-            codes, self._count, self._symbols = canonical_huffman(present)
-            self._codes = {symbol: bitarray(code) for symbol, code in codes.items()}
+    lengths: NDArray[np.int64]
+
+    @classmethod
+    def of_counts(cls, counts: NDArray[np.integer]) -> Huffman:
+        """The code of least total length for symbols ``0 .. len(counts) - 1`` that occur so often.
+
+        A symbol that is alone takes one bit. Equal counts are merged in the order of symbols: the same counts give the
+        same code.
+        """
+        lengths = np.zeros(len(counts), np.int64)
+        present = np.flatnonzero(counts)
+        if len(present) == 1:
+            lengths[present] = 1
+        heap: list[tuple[int, int, list[int]]] = [(int(counts[s]), int(s), [int(s)]) for s in present]
+        heapq.heapify(heap)
+        while len(heap) > 1:
+            first, second = heapq.heappop(heap), heapq.heappop(heap)
+            members = first[2] + second[2]
+            lengths[members] += 1
+            heapq.heappush(heap, (first[0] + second[0], min(first[1], second[1]), members))
+        return cls(lengths)
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
-        """``[symbols]``: bits of each symbol's code, 0 where it does not occur."""
-        lengths = np.zeros(len(self.frequencies), np.int64)
-        for symbol, code in self._codes.items():
-            lengths[symbol] = len(code)
-        return lengths
+    def codes(self) -> NDArray[np.int64]:
+        """Each symbol's code, as a number of its length's bits, the first bit highest."""
+        codes = np.zeros(len(self.lengths), np.int64)
+        order = np.lexsort((np.arange(len(self.lengths)), self.lengths))
+        code = length = 0
+        for symbol in order[self.lengths[order] > 0]:
+            code <<= int(self.lengths[symbol]) - length
+            length = int(self.lengths[symbol])
+            codes[symbol] = code
+            code += 1
+        return codes
 
-    @property
-    def size_bits(self) -> int:
-        """Of all symbols that it was made for."""
-        return int(self.frequencies @ self.lengths)
+    def bits(self, counts: NDArray[np.integer]) -> int:
+        """How long a message is in which the symbols occur so often."""
+        return int((counts * self.lengths).sum())
 
-    def encode(self, symbols: NDArray[np.uint8]) -> bitarray:
-        """The codes of ``symbols``, one behind the other.
+    def encode(self, symbols: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """The message as bytes, its first bit the highest of the first byte; the last byte is filled up with zeros.
 
         Raises:
-            ModelError: a symbol that the code was not made for.
+            ModelError: a symbol has no code.
 
         """
-        bits = bitarray()
-        if not len(symbols):
-            return bits
-        try:
-            bits.encode(self._codes, symbols.tolist())
-        except ValueError:
-            missing = next(s for s in symbols.tolist() if s not in self._codes)
-            raise ModelError(f"symbol {missing} has no Huffman code: it was not among those counted") from None
-        return bits
+        lengths = self.lengths[symbols]
+        if (lengths == 0).any():
+            raise ModelError(f"symbol {symbols[lengths == 0][0]} has no code")
+        ends = np.cumsum(lengths)
+        stream = np.zeros(int(ends[-1]) if len(ends) else 0, np.uint8)
+        codes = self.codes[symbols]
+        for back in range(int(lengths.max(initial=0))):
+            reaches = lengths > back
+            stream[ends[reaches] - 1 - back] = codes[reaches] >> back & 1
+        return np.packbits(stream)
 
-    def decode(self, bits: bitarray) -> NDArray[np.uint8]:
-        """The symbols again."""
-        if not bits:
-            return np.zeros(0, np.uint8)
-        return np.fromiter(canonical_decode(bits, self._count, self._symbols), np.uint8)
+    def decode(self, message: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
+        """The first ``count`` symbols of a message.
 
+        Raises:
+            ModelError: the message is too short, or has bits that are no code.
 
-def entropy_bits(symbols: NDArray[np.uint8]) -> float:
-    """Shannon's bound: bits that independent symbols with these frequencies need in all."""
-    counts = np.bincount(symbols)
-    counts = counts[counts > 0]
-    return float((counts * -np.log2(counts / counts.sum())).sum()) if len(counts) else 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredSize:
-    """Bits of a matrix in DRAM."""
-
-    codes: int
-    runs: int
-    tables: int
-    """Lengths of the codes of both, and the codebook."""
-    pointers: int
-    entries: int
-    """How many, padding included."""
-
-    @property
-    def bytes(self) -> int:
-        """All of it."""
-        return -(-(self.codes + self.runs + self.tables + self.pointers) // 8)
-
-
-def stored_size(matrix: Compressed, sparse: SparseConfig) -> StoredSize:
-    """``matrix`` Huffman-coded: its entries, tables, codebook of 16-bit weights, and 16-bit pointers."""
-    symbols = (1 << sparse.code_bits) + (1 << sparse.index_bits)
-    codebook = 16 << sparse.code_bits if sparse.weights == "codebook" else 0
-    return StoredSize(
-        codes=HuffmanCode(matrix.codes).size_bits,
-        runs=HuffmanCode(matrix.runs).size_bits,
-        tables=8 * symbols + codebook,
-        pointers=16 * matrix.starts.size,
-        entries=len(matrix.codes),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decoder:
-    """A Huffman decoder in the DMA's way."""
-
-    entries_per_cycle: Fraction = Fraction(1)
-    """Pairs of code and run."""
-
-    def __post_init__(self) -> None:
-        if self.entries_per_cycle <= 0:
-            raise ModelError(f"a Huffman decoder of {self.entries_per_cycle} entries per cycle never ends")
-
-    def load_cycles(self, stored: StoredSize, config: ArchConfig) -> int:
-        """Cycles in which ``stored`` comes from DRAM: the latency, and then the slower of bus and decoder."""
-        beats = -(-stored.bytes // config.bus.data_bytes)
-        decoding = -(-stored.entries * self.entries_per_cycle.denominator // self.entries_per_cycle.numerator)
-        return config.dram.latency_cycles + max(beats * config.dram.beat_interval, decoding)
+        """
+        book = {(int(n), int(c)): s for s, (n, c) in enumerate(zip(self.lengths, self.codes, strict=True)) if n}
+        longest = int(self.lengths.max(initial=0))
+        symbols: list[int] = []
+        code = length = 0
+        stream = iter(np.unpackbits(message).tolist())
+        while len(symbols) < count:
+            bit = next(stream, None)
+            if bit is None or length == longest:
+                raise ModelError(f"a Huffman message ends, or is damaged, behind {len(symbols)} of {count} symbols")
+            code, length = code << 1 | bit, length + 1
+            symbol = book.get((length, code))
+            if symbol is not None:
+                symbols.append(symbol)
+                code = length = 0
+        return np.array(symbols, np.int64)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compiler.compress.shared_table import share
 from compiler.errors import ModelError
-from compiler.sparse.codebook import share
 from rtl.config import SparseConfig
 
 FOUR = SparseConfig(code_bits=4)
