@@ -80,11 +80,11 @@ def codebook_image(config: ArchConfig, values: NDArray[np.int16]) -> bytes:
 
 def random_codes(rng: np.random.Generator, config: ArchConfig, rows: int, columns: int) -> NDArray[np.uint8]:
     """Of a random density, with empty columns, empty rows and long runs."""
-    density = rng.choice([0.0, 0.02, 0.1, 0.3, 0.7, 1.0])
+    density = rng.choice([0.0, 0.02, 0.1, 0.3, 0.7, 1.0], p=[0.05, 0.1, 0.2, 0.25, 0.2, 0.2])
     codes = rng.integers(1, 1 << config.sparse.code_bits, (rows, columns))
     kept = rng.random((rows, columns)) < density
-    kept[:, rng.random(columns) < rng.choice([0.0, 0.5])] = False
-    kept[rng.random(rows) < rng.choice([0.0, 0.8])] = False
+    kept[:, rng.random(columns) < rng.choice([0.0, 0.0, 0.5])] = False
+    kept[rng.random(rows) < rng.choice([0.0, 0.0, 0.8])] = False
     return (codes * kept).astype(np.uint8)
 
 
