@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-__all__ = ["check_output", "load_array", "reason", "write_bytes", "write_json", "write_text"]
+__all__ = ["check_output", "load_array", "make_folder", "reason", "write_bytes", "write_json", "write_text"]
 
 
 def check_output(path: Path) -> None:
@@ -33,6 +33,19 @@ def check_output(path: Path) -> None:
         raise InputError(f"{path}: is a folder, not a file to write")
     if not os.access(folder, os.W_OK):
         raise InputError(f"{path}: the folder cannot be written")
+
+
+def make_folder(path: Path) -> None:
+    """See that there is a folder ``path``, and folders on the way to it.
+
+    Raises:
+        InputError: it cannot be made.
+
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: the folder cannot be made: {reason(error)}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from compiler.ir import Graph, Node, QuantParams, Tensor
 from compiler.passes.fold_batch_norm import filter_axis
 from compiler.quantize.calibrate import Range
-from compiler.quantize.scales import SMALLEST_SCALE, activation_params, quantize_weights
+from compiler.quantize.scales import SMALLEST_SCALE, IntegerWeights, activation_params, quantize_weights
 
 __all__ = ["quantize_graph"]
 
@@ -23,11 +23,13 @@ QUANTISED = LAYERS | SHARING | {"Add", "AveragePool", "GlobalAveragePool", "Relu
 BIAS_BITS = 30
 
 
-def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> None:
+def quantize_graph(
+    graph: Graph, ranges: Mapping[str, Range], weights: Mapping[str, IntegerWeights] | None = None
+) -> None:
     """Insert quantise and dequantise nodes in place.
 
     Every activation that the accelerator reads or writes becomes int8 with one scale, the weights int8 with a scale
-    per filter.
+    per filter; those constants that ``weights`` names become the integers that it gives for them.
 
     What only the host touches stays float; so does a bias, which lowering rounds to the accumulator's own scale.
     """
@@ -37,7 +39,11 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> None:
             _insert_pair(graph, name, parameters[name])
     shared: dict[tuple[str, int], str] = {}
     for layer in graph.walk(Node, *LAYERS):
-        _quantize_layer(graph, layer, shared)
+        given = (weights or {}).get(layer.input(1))
+        if given is None:
+            _quantize_layer(graph, layer, shared)
+        else:
+            _store(graph, layer, given)
 
 
 def _is_quantised(graph: Graph, name: str) -> bool:
@@ -119,19 +125,27 @@ def _quantize_layer(graph: Graph, layer: Node, shared: dict[tuple[str, int], str
     # a filter of tiny weights and a large bias needs a scale at which that bias fits 32 bits
     smallest = SMALLEST_SCALE if bias is None else _bias_floor(bias, _input_scale(graph, layer))
     values, scales = quantize_weights(weights, axis, smallest)
-    names = (
-        graph.add_constant(f"{layer.input(1)}/int8", values),
-        graph.add_constant(f"{layer.input(1)}/scale", scales),
-        graph.add_constant(f"{layer.input(1)}/zero_point", np.zeros(scales.shape, np.int8)),
-    )
-    real = graph.fresh(f"{layer.name}/weights/real")
-    graph.add_tensor(Tensor(real, weights.shape, np.dtype(np.float32)))
-    graph.insert_before(
-        layer.name, Node(graph.fresh(f"{layer.name}/weights"), "DequantizeLinear", names, (real,), {"axis": axis})
-    )
+    real = _store(graph, layer, IntegerWeights(values, scales, np.zeros(scales.shape, np.int8), axis))
     if bias is None:
         shared[key] = real
+
+
+def _store(graph: Graph, layer: Node, weights: IntegerWeights) -> str:
+    """Let ``layer`` read those integers, dequantised; returns the name of the dequantised tensor."""
+    kind, dtype = ("int8", np.int8) if weights.values.dtype == np.int8 else ("int16", np.int16)
+    single = weights.scale.size == 1
+    scale, zero_point = (p.reshape(()) if single else p for p in (weights.scale, weights.zero_point.astype(dtype)))
+    names = (
+        graph.add_constant(f"{layer.input(1)}/{kind}", weights.values),
+        graph.add_constant(f"{layer.input(1)}/scale", scale),
+        graph.add_constant(f"{layer.input(1)}/zero_point", zero_point),
+    )
+    real = graph.fresh(f"{layer.name}/weights/real")
+    graph.add_tensor(Tensor(real, weights.values.shape, np.dtype(np.float32)))
+    node = Node(graph.fresh(f"{layer.name}/weights"), "DequantizeLinear", names, (real,), {"axis": weights.axis})
+    graph.insert_before(layer.name, node)
     graph.replace(layer.name, replace(layer, inputs=(layer.input(0), real, *layer.inputs[2:])))
+    return real
 
 
 def _bias_floor(bias: NDArray, input_scale: float) -> NDArray[np.float64]:

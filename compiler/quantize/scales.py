@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +15,22 @@ if TYPE_CHECKING:
 
     from compiler.quantize.calibrate import Range
 
-__all__ = ["activation_params", "quantize_weights"]
+__all__ = ["IntegerWeights", "activation_params", "quantize_weights"]
 
 SMALLEST_SCALE = 2.0**-30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntegerWeights:
+    """Weights that were put on a grid elsewhere: ``real = scale * (values - zero_point)``.
+
+    ``values`` are int8 or int16, scale and zero point along ``axis`` or of size 1.
+    """
+
+    values: NDArray[np.signedinteger]
+    scale: NDArray[np.float32]
+    zero_point: NDArray[np.integer]
+    axis: int
 
 
 def activation_params(values: Range) -> QuantParams:

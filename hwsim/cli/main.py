@@ -9,10 +9,13 @@ import typer
 
 from hwsim.cli.archs import archs
 from hwsim.cli.command import command
+from hwsim.cli.compress import compress
 from hwsim.cli.demo import demo
 from hwsim.cli.doctor import doctor
 from hwsim.cli.estimate import estimate
+from hwsim.cli.prune import prune
 from hwsim.cli.simulate import simulate
+from hwsim.cli.train import train
 from hwsim.cli.verilog import verilog
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ __all__ = ["app", "main"]
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-for function in (estimate, simulate, verilog, demo, archs, doctor):
+for function in (estimate, simulate, train, prune, compress, verilog, demo, archs, doctor):
     app.command()(command(function))
 
 # Typer brings its own click or uses the installed one, as its version goes; this is the base of either's errors.

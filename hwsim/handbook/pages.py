@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import types
 from typing import TYPE_CHECKING, Any, get_args
@@ -16,7 +17,9 @@ from rtl.counters import COUNTERS, Counter
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["PAGES", "commands", "configuration", "counters", "instruction_set", "registers"]
+    from compiler.compress.registry import Registry
+
+__all__ = ["PAGES", "commands", "compression", "configuration", "counters", "instruction_set", "registers"]
 
 _GENERATED = "*Generated from `{source}` when the handbook is built.*\n"
 
@@ -125,12 +128,56 @@ def commands() -> str:
     return page(parts)
 
 
+def compression() -> str:
+    """Every registered method of compression with its settings and paper, and the steps of a recipe."""
+    from compiler.compress import recipe
+
+    parts = ["# Compression methods", _GENERATED.format(source="compiler.compress"), _METHODS]
+    for title, registry in _registries().items():
+        rows = [(f"`{e.name}`", inline(e.summary), _method_settings(e.method), e.paper) for e in registry]
+        parts += [f"## {title}", table(("name", "what it does", "settings", "paper"), rows)]
+    parts += ["## Recipes", paragraphs(recipe.__doc__), _settings(recipe.Recipe, {})]
+    for name, step in recipe.KINDS.items():
+        parts += [f"### {name}", paragraphs(step.__doc__), _settings(step, {})]
+    return page(parts)
+
+
+_METHODS = """
+A pruning is a score × a granularity × a schedule. A score that judges filters goes with `filter`, `channel` and `layer`
+only. Each name below is what a recipe writes; a method with settings is written as a mapping,
+`{name: gradual, steps: 4}`.
+"""
+
+
+def _registries() -> dict[str, Registry[Any]]:
+    from compiler.compress.calibrations import CALIBRATIONS
+    from compiler.compress.granularities import GRANULARITIES
+    from compiler.compress.low_rank import FACTORISATIONS
+    from compiler.compress.quantisers import QUANTISERS
+    from compiler.compress.schedules import SCHEDULES
+    from compiler.compress.scores import SCORES
+
+    return {
+        "Scores": SCORES,
+        "Granularities": GRANULARITIES,
+        "Schedules": SCHEDULES,
+        "Quantisers": QUANTISERS,
+        "Calibrations": CALIBRATIONS,
+        "Factorisations": FACTORISATIONS,
+    }
+
+
+def _method_settings(method: Any) -> str:
+    return ", ".join(f"`{field.name}: {field.default}`" for field in dataclasses.fields(method))
+
+
 PAGES = {
     "reference/instructions.md": instruction_set,
     "reference/registers.md": registers,
     "reference/counters.md": counters,
     "reference/configuration.md": configuration,
     "reference/commands.md": commands,
+    "reference/compression.md": compression,
 }
 """Generated pages by their path in the handbook."""
 

@@ -16,7 +16,7 @@ from hwsim.report.tables import bytes_text, energy_text
 if TYPE_CHECKING:
     from hwsim.results import Estimate, LayerEstimate, Simulation
 
-__all__ = ["estimate_page", "simulation_page"]
+__all__ = ["document", "estimate_page", "simulation_page"]
 
 BOUNDS = {
     "compute": "the array",
@@ -24,6 +24,8 @@ BOUNDS = {
     "dram_write": "writing DRAM",
     "post": "the output stage",
     "fill_drain": "filling and draining",
+    "broadcast": "one activation a cycle",
+    "load_imbalance": "PEs that wait for others",
     "host": "the host",
 }
 """What binds a layer, in words."""
@@ -67,10 +69,11 @@ def _page(estimate: Estimate, run: Simulation | None) -> str:
         ),
         element("footer", "Made by hwsim; everything on this page is in this file."),
     ]
-    return "<!DOCTYPE html>\n" + _document(f"{estimate.model} on {estimate.arch}", element("main", *body)) + "\n"
+    return "<!DOCTYPE html>\n" + document(f"{estimate.model} on {estimate.arch}", element("main", *body)) + "\n"
 
 
-def _document(title: str, body: Markup) -> Markup:
+def document(title: str, body: Markup) -> Markup:
+    """A page with the style and script of all reports in it."""
     files = resources.files("hwsim.report")
     style, script = Markup(files.joinpath("page.css").read_text()), Markup(files.joinpath("page.js").read_text())
     # Should text of the model ever become markup, the browser runs no script but ours, and asks for nothing.

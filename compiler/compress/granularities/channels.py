@@ -9,6 +9,7 @@ import numpy as np
 
 from compiler.compress.channels import ChannelMap, Role, Slot, channel_map
 from compiler.compress.granularities.base import GRANULARITIES
+from compiler.compress.scores.base import Scores, Unit
 from compiler.compress.units import Members, Units
 from compiler.ir import Graph, Node
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compiler.compress.layers import Layer
-    from compiler.compress.scores.base import Scores, Unit
 
 __all__ = ["Channel", "Filter"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from compiler.compress.granularities.base import GRANULARITIES
+from compiler.compress.scores.base import Scores, Unit
 from compiler.compress.shrink import ZERO_KEEPING
 from compiler.compress.units import Members, Units
 from compiler.errors import ModelError
@@ -15,7 +16,6 @@ from compiler.ir import Graph, Node
 
 if TYPE_CHECKING:
     from compiler.compress.layers import Layer
-    from compiler.compress.scores.base import Scores, Unit
 
 __all__ = ["WholeLayer"]
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from compiler.compress.granularities.base import GRANULARITIES
 from compiler.compress.granularities.patterns import Element
+from compiler.compress.scores.base import Scores, Unit
 from compiler.compress.units import Units
 from compiler.errors import ModelError
 
 if TYPE_CHECKING:
     from compiler.compress.layers import Layer
-    from compiler.compress.scores.base import Scores, Unit
     from compiler.ir import Graph
 
 __all__ = ["NOfM"]

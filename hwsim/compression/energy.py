@@ -1,0 +1,48 @@
+"""What one weight of each layer costs on an architecture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.compress.finish import fold
+from compiler.compress.layers import weight_layers
+from compiler.compress.masks import Masks
+from compiler.lower import lower
+from compiler.mapping.compile import compile_graph
+from compiler.passes.base import run_passes
+from compiler.passes.dead_code import RemoveDeadCode
+from compiler.passes.fuse_activation import FuseActivation
+from compiler.passes.fuse_residual import FuseResidual
+from compiler.quantize.calibrate import nominal
+from compiler.quantize.post_training import quantize_graph
+from hwsim.cycles import program_cycles
+from hwsim.energy.model import EnergyModel
+
+if TYPE_CHECKING:
+    from compiler.ir import Graph
+    from rtl.config import ArchConfig
+
+__all__ = ["energy_per_weight"]
+
+
+def energy_per_weight(graph: Graph, config: ArchConfig) -> dict[str, float]:
+    """The energy of each layer in pJ over the number of its weights, by the name of its weights; by the cycle model.
+
+    Layers that run on the host have no figure.
+    """
+    folded, _ = fold(graph, Masks.none())
+    run_passes(folded, (FuseActivation(), RemoveDeadCode()))
+    quantize_graph(folded, nominal(folded))
+    integer = lower(folded)
+    run_passes(integer, (FuseResidual(), RemoveDeadCode()))
+    program = compile_graph(integer, config)
+    cycles = program_cycles(program, config)
+    energies = EnergyModel(config).energy(cycles.counters, cycles.layers)
+    totals: dict[str, float] = {}
+    for layer, energy in zip(program.layers, energies, strict=True):
+        totals[layer.name] = totals.get(layer.name, 0.0) + energy.total
+    return {
+        layer.weights: totals[layer.name] / layer.value(graph).size
+        for layer in weight_layers(graph)
+        if layer.name in totals
+    }
