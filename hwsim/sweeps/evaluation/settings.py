@@ -11,7 +11,7 @@ from hwsim.sweeps.space.space import with_settings
 from rtl.config import ArchConfig, ConfigError
 
 if TYPE_CHECKING:
-    from hwsim.api import Goal
+    from hwsim.api import Goal, RowOrder
     from hwsim.sweeps.space.grid import Assignment
     from hwsim.sweeps.specification.specification import Specification
 
@@ -29,6 +29,7 @@ class Settings:
     recipe: dict[str, Any] | None
     config: ArchConfig
     mapping: Goal
+    rows: RowOrder
     seed: int
 
 
@@ -52,6 +53,7 @@ def settings_of(specification: Specification, assignment: Assignment) -> Setting
         recipe=recipe,
         config=architecture(specification, assignment),
         mapping=cast("Goal", chosen["mapping"]),
+        rows=cast("RowOrder", chosen["rows"]),
         seed=int(chosen["seed"]),
     )
 

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import TypeAdapter
 
-from compiler.mapping.compile import compile_plans, layer_info
-from compiler.mapping.planner import plan_graph
 from compiler.program.program import LayerInfo
-from hwsim.analytic import AnalyticCycles, analytic_cycles
-from hwsim.api import mapper_objective
-from hwsim.cycles import program_cycles
+from hwsim.analytic import AnalyticCycles
+from hwsim.api import network_cost
 from hwsim.sweeps.evaluation.cache import Cache, content_hash
 
 if TYPE_CHECKING:
@@ -52,18 +49,22 @@ def timing_of(network: SweepNetwork, settings: Settings, fidelity: Fidelity, cac
 def _key(network: SweepNetwork, settings: Settings, fidelity: Fidelity) -> str:
     # Energies decide the mapping where it minimises them.
     free = {"name"} if settings.mapping != "cycles" else {"name", "clock_mhz", "technology"}
-    return content_hash(network.content, settings.config.model_dump(exclude=free), settings.mapping, fidelity)
+    # What a sparse layer takes depends on its data.
+    data = (settings.seed, settings.rows) if settings.config.sparse_engine is not None else ()
+    hardware = settings.config.model_dump(exclude=free)
+    return content_hash(network.content, hardware, settings.mapping, fidelity, data)
 
 
 def _made(network: SweepNetwork, settings: Settings, fidelity: Fidelity) -> bytes:
-    graph, config = network.network.graph, settings.config
-    plans = plan_graph(graph, config, mapper_objective(settings.mapping, config))
-    if fidelity == "analytic":
-        infos, found = tuple(layer_info(plan) for plan in plans), analytic_cycles(plans, config)
-    else:
-        program = compile_plans(graph, config, plans)
-        infos, found = program.layers, program_cycles(program, config)
+    cost = network_cost(
+        network.network,
+        settings.config,
+        fidelity,
+        objective=settings.mapping,
+        seed=settings.seed,
+        rows=settings.rows,
+    )
     file = io.BytesIO()
-    text = _INFOS.dump_json(infos).decode()
-    np.savez(file, infos=text, layers=found.layers, counters=found.counters)
+    text = _INFOS.dump_json(cost.infos).decode()
+    np.savez(file, infos=text, layers=cost.cycles.layers, counters=cost.cycles.counters)
     return file.getvalue()

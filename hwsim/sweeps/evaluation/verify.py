@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api import random_inputs, simulate_network
+from hwsim.api import given_inputs, simulate_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +26,15 @@ def verified(network: SweepNetwork, settings: Settings, lap: Callable[[str], Non
         SimulationError, ToolError: the simulator failed or is missing.
 
     """
-    inputs = random_inputs(network.network.graph, settings.seed)
+    inputs = given_inputs(network.network, None, settings.seed)
     run = simulate_network(
-        network.network, settings.config, inputs, seed=settings.seed, objective=settings.mapping
-    )  # fmt: skip
+        network.network,
+        settings.config,
+        inputs,
+        seed=settings.seed,
+        objective=settings.mapping,
+        rows=settings.rows,
+    )
     lap("rtl")
     found = {
         "rtl_cycles": float(run.rtl_cycles),

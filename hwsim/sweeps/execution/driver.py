@@ -26,7 +26,7 @@ _TASK_S = 1.0
 _MOST_POINTS = 2000
 """Of a task."""
 _POLL_S = 0.5
-_NETWORK = ("model", "mapping", "seed")
+_NETWORK = ("model", "mapping", "rows", "seed")
 
 
 class Driver:

@@ -23,7 +23,7 @@ class Base:
     """What holds where a point sets nothing: settings by dotted name."""
 
     settings: Mapping[str, Any]
-    """``model``, ``mapping``, ``seed``, ``arch``, and everything of the recipe as ``recipe.<field>``."""
+    """``model``, ``mapping``, ``rows``, ``seed``, ``arch``, and everything of the recipe as ``recipe.<field>``."""
     arches: Mapping[str, Mapping[str, Any]]
     """By the name of each architecture that can be the base: ``arch.<field>`` and values."""
 

@@ -120,14 +120,16 @@ def _check_parameters(specification: Specification) -> None:
             _check_listed(parameter, tuple(specification.arches))
         elif name == "mapping":
             _check_listed(parameter, ("cycles", "energy", "edp"))
+        elif name == "rows":
+            _check_listed(parameter, ("balanced", "interleaved"))
         elif name.startswith("arch."):
             _check_field(parameter)
         elif name.startswith("recipe."):
             if specification.recipe is None:
                 raise InputError(f"space.{name}: the sweep has no recipe that it could be a field of")
         elif name not in ("seed", "model"):
-            near = difflib.get_close_matches(name, [*specification.space.settings()], n=1)
-            hint = f"did you mean {near[0]}?" if near else "arch.<field>, recipe.<field>, arch, mapping or seed"
+            near = difflib.get_close_matches(name, [*(specification.space.settings() - {name})], n=1)
+            hint = f"did you mean {near[0]}?" if near else "arch.<field>, recipe.<field>, arch, mapping, rows or seed"
             raise InputError(f"space.{name}: not a setting; {hint}")
 
 

@@ -44,6 +44,8 @@ class SweepFile(_Part):
     """How models are compressed: a recipe's file, or the recipe itself. None: as they are."""
     mapping: Goal = "cycles"
     """What the mapper minimises in every layer."""
+    rows: Literal["balanced", "interleaved"] = "balanced"
+    """How rows of compressed weights come to the PEs of a sparse engine."""
     space: Annotated[dict[str, Any], Field(max_length=100)]
     """By dotted name: ``arch.<field>``, ``recipe.<field>``, ``arch``, ``mapping``, ``seed``."""
     constraints: Annotated[list[str], Field(max_length=100)] = []

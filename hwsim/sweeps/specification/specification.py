@@ -43,6 +43,7 @@ class Specification:
             "model": self.file.models[0],
             "arch": self.file.arch,
             "mapping": self.file.mapping,
+            "rows": self.file.rows,
             "seed": self.file.seed,
         }
         if self.recipe is not None:

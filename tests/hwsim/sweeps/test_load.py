@@ -66,7 +66,7 @@ def test_architectures_and_models_are_looked_for_beside_the_file(tmp_path: Path)
         ({"space": {"arch.dense.rows": ["8"]}}, r"space\.arch\.dense\.rows: .*integer \(got '8'\)"),
         ({"space": {"arch.dense.dataflow": ["systolic"]}}, r"space\.arch\.dense\.dataflow: "),
         ({"space": {"mapping": ["speed"]}}, r"space\.mapping: 'speed' is not one of cycles, energy, edp"),
-        ({"space": {"rows": [8]}}, r"space\.rows: not a setting; did you mean"),
+        ({"space": {"dense.rows": [8]}}, r"space\.dense\.rows: not a setting; did you mean arch\.dense\.rows"),
         ({"space": {"recipe.sparsity": [0.5]}}, r"space\.recipe\.sparsity: the sweep has no recipe"),
         ({"constraints": ["area < 2"]}, r"constraints: area < 2: area is not a setting or a figure; did you mean"),
         ({"constraints": ["open('x') < 2"]}, r"cannot stand here"),
