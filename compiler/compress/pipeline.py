@@ -27,6 +27,7 @@ from compiler.compress.recipe import (
 from compiler.compress.schedules import SCHEDULES
 from compiler.compress.settings import build
 from compiler.compress.shrink import shrink
+from compiler.compress.storage import LayerStorage, storage_of
 from compiler.errors import ModelError
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class State:
     formats: Mapping[str, WeightQuantiser] = field(default_factory=dict)
     """By the name of a layer's weights."""
     calibration: str = "max"
+    store: StoreStep | None = None
+    """How the result's storage is to be reckoned; None if it is not."""
     log: tuple[str, ...] = ()
     """One line for each thing that was done."""
 
@@ -93,6 +96,12 @@ class Compressed:
     model: onnx.ModelProto
     accuracy_before: float
     accuracy: float
+
+    @property
+    def storage(self) -> tuple[LayerStorage, ...]:
+        """What each layer takes when stored as Deep Compression does; empty where the recipe does not ask."""
+        step = self.state.store
+        return () if step is None else storage_of(self.state, step.index_bits, step.conv_index_bits)
 
 
 def compress_graph(
@@ -255,7 +264,7 @@ def _(step: FinetuneStep, state: State, kitchen: Kitchen) -> State:
 @_do.register
 def _(step: StoreStep, state: State, kitchen: Kitchen) -> State:
     del kitchen
-    return state.noted(f"indices of {step.index_bits} bits, {step.conv_index_bits} in convolutions")
+    return replace(state, store=step)
 
 
 def _weights(graph: Graph) -> int:

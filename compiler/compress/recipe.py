@@ -165,9 +165,9 @@ class StoreStep(_Part):
     """Report what the weights take when stored as Deep Compression stores them: relative indices, codes, Huffman."""
 
     kind: Literal["store"]
-    index_bits: Annotated[int, Field(ge=1, le=16)] = 5
+    index_bits: Annotated[int, Field(ge=2, le=8)] = 5
     """Of the distance to the next kept weight, in fully connected layers."""
-    conv_index_bits: Annotated[int, Field(ge=1, le=16)] = 8
+    conv_index_bits: Annotated[int, Field(ge=2, le=8)] = 8
     """The same in convolutions."""
 
 
@@ -204,6 +204,17 @@ class Recipe(_Part):
         if isinstance(given, list):
             return [_step(index, step) for index, step in enumerate(given, 1)]
         raise ModelError(f"steps is a list of steps, such as '- prune: {{sparsity: 0.9}}', not {given!r}")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Recipe:
+        formatted = False
+        for index, step in enumerate(self.steps, 1):
+            formatted |= step.kind in ("quantise", "share")
+            if step.kind == "store" and not formatted:
+                raise ModelError(
+                    f"step {index} (store): weights have no codes to store yet; quantise or share them first"
+                )
+        return self
 
 
 def _step(index: int, given: object) -> object:

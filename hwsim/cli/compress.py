@@ -39,11 +39,14 @@ def compress(
     if checkpoints is not None:
         checkpoints.mkdir(parents=True, exist_ok=True)
 
+    from rich.console import Group
+
     import hwsim
-    from hwsim.report.compression import compression_table
+    from hwsim.report.compression import compression_table, storage_table
 
     with reporting() as reporter:
         result = hwsim.compress(
             model, recipe, data=data, output=output, arch=arch, checkpoints=checkpoints, reporter=reporter
         )
-    deliver(compression_table(result), result.to_json(), json_file)
+    tables = [compression_table(result), *([storage_table(result)] if result.storage else [])]
+    deliver(Group(*tables), result.to_json(), json_file)

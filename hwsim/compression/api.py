@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from compiler.compress.pipeline import Compressed, compress_graph
 from compiler.compress.recipe import Recipe, load_recipe
 from compiler.compress.source import float_graph
+from compiler.compress.storage import LayerStorage
 from compiler.compress.summary import LayerSummary, layer_summaries
 from compiler.compress.untrained import Untrained
 from hwsim.compression.energy import energy_per_weight
@@ -46,6 +47,8 @@ class Compression:
     test_before: float | None
     test: float | None
     log: tuple[str, ...]
+    storage: tuple[LayerStorage, ...] = ()
+    """What each layer takes when stored as Deep Compression does, if the recipe has a `store` step."""
 
     @property
     def weights(self) -> int:
@@ -81,6 +84,10 @@ class Compression:
             "weights": self.weights,
             "kept": self.kept,
             "layers": [asdict(layer) for layer in self.layers],
+            "storage": [
+                {**asdict(s), "ratio_p": s.ratio_p, "ratio_pq": s.ratio_pq, "ratio_pqh": s.ratio_pqh}
+                for s in self.storage
+            ],
             "log": list(self.log),
         }
 
@@ -153,6 +160,7 @@ def _summed_up(name: str, recipe: Recipe, result: Compressed, first: int, test: 
         test_before=test.evaluate(graph),
         test=test.evaluate(result.state.emulated),
         log=result.state.log,
+        storage=result.storage,
     )
 
 

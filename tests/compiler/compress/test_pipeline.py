@@ -139,7 +139,9 @@ def test_low_rank_pruning_and_a_fit_in_one_recipe(tmp_path):
     )
     images = data.load().test_x[:20]
     np.testing.assert_allclose(on_runtime(result.model, images), on_ours(result.model, images, tmp_path), atol=0.1)
-    assert len(result.state.log) == 5
+    assert len(result.state.log) == 4
+    assert [s.name for s in result.storage] == [layer.name for layer in weight_layers(result.state.graph)]
+    assert all(s.kept < s.weights for s in result.storage)
 
 
 def test_a_model_of_an_old_operator_set_is_converted(tmp_path):

@@ -76,6 +76,7 @@ def test_a_recipe_of_every_kind_of_step():
         ("steps: [{prune: {granularity: 'n:m', sparsity: 0.7}}]", "sparsity 0.7 contradicts the granularity"),
         ("steps: [{quantise: {weights: {name: uniform, bits: 1}}}]", "quantiser 'uniform': bits are 2 to 8, not 1"),
         ("steps: [{quantise: {layers: {a: fp4}}}]", "there is no quantiser 'fp4'; known: binary, codebook"),
+        ("steps: [prune: {sparsity: 0.5}, store: {}]", "step 2 (store): weights have no codes to store yet"),
         ("steps: [{share: {bits: 9}}]", "bits: input should be less than or equal to 8 (got 9)"),
         ("steps: [{low_rank: {method: svd}}]", "factorisation 'svd': give either energy or rank"),
     ],
