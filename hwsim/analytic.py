@@ -1,8 +1,8 @@
 """The analytic model: what a network costs from its plans alone, layer by layer, in milliseconds.
 
-Events are exactly those of the cycle model (:mod:`compiler.mapping.analytic.events`), stalls apart, which it does not
-know. Cycles are close to it (:mod:`compiler.mapping.analytic.cycles`): nine layers in ten within 2 %, the others mostly
-small.
+Events of dense layers are exactly those of the cycle model (:mod:`compiler.mapping.analytic.events`), stalls apart,
+which it does not know. Cycles are close to it (:mod:`compiler.mapping.analytic.cycles`): nine layers in ten within 2 %,
+the others mostly small. Of sparse layers both are what the densities of their inputs lead to expect.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from compiler.mapping.analytic.cycles import plan_cycles
 from compiler.mapping.analytic.events import plan_events
+from compiler.mapping.plan import Plan
+from compiler.mapping.sparse.events import sparse_events
+from compiler.mapping.sparse.plan import SparsePlan, plan_situation, sparse_cost
+from rtl.counters import COUNTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from compiler.mapping.plan import Plan
     from rtl.config import ArchConfig
 
 __all__ = ["AnalyticCycles", "analytic_cycles"]
@@ -40,6 +44,18 @@ class AnalyticCycles:
         return int(self.layers.sum())
 
 
-def analytic_cycles(plans: Sequence[Plan], config: ArchConfig) -> AnalyticCycles:
-    """Cycles and events of ``plans`` on ``config``."""
-    return AnalyticCycles(plan_cycles(plans, config), plan_events(plans, config))
+def analytic_cycles(
+    plans: Sequence[Plan | SparsePlan], config: ArchConfig, density: Mapping[str, float]
+) -> AnalyticCycles:
+    """Cycles and events of ``plans`` on ``config``, for inputs of sparse layers of that ``density``, by tensor."""
+    cycles, counters = np.zeros(len(plans), np.int64), np.zeros((len(plans), len(COUNTERS)), np.int64)
+    dense = [k for k, plan in enumerate(plans) if isinstance(plan, Plan)]
+    if dense:
+        part = [plan for plan in plans if isinstance(plan, Plan)]
+        cycles[dense], counters[dense] = plan_cycles(part, config), plan_events(part, config)
+    for k, plan in enumerate(plans):
+        if isinstance(plan, SparsePlan):
+            share = density[plan.job.source]
+            cycles[k] = round(sparse_cost(plan.job, config, plan_situation(plan), plan.cut, share).cycles)
+            counters[k] = sparse_events(plan, config, share)
+    return AnalyticCycles(cycles, counters)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from compiler.interpreter import interpret
-from compiler.ir.integer import Host
 from compiler.mapping.compile import compile_graph, compile_plans, host_step, layer_info
+from compiler.mapping.engines import host_operators, runs_sparse
 from compiler.mapping.mapper import CYCLES, Objective
-from compiler.mapping.planner import plan_graph
+from compiler.mapping.planner import assumed_density, plan_graph
+from compiler.sparse.absorb import balance_rows
+from hwsim.activity import calibrated_activity, density_of, program_works, sample_inputs
 from hwsim.analytic import AnalyticCycles, analytic_cycles
 from hwsim.bandwidth import bandwidth
 from hwsim.comparison import differing_bytes, layer_runs, same_timing
@@ -38,14 +42,17 @@ if TYPE_CHECKING:
 
 Fidelity = Literal["analytic", "cycle"]
 Goal = Literal["cycles", "energy", "edp"]
+RowOrder = Literal["balanced", "interleaved"]
 
 __all__ = [
     "Fidelity",
     "Goal",
+    "RowOrder",
     "estimate",
     "estimate_layers",
     "estimate_program",
     "mapper_objective",
+    "prepared",
     "random_inputs",
     "simulate",
     "simulate_network",
@@ -62,10 +69,17 @@ def estimate(
     voltage_v: float | None = None,
     fidelity: Fidelity = "cycle",
     objective: Goal = "cycles",
+    inputs: NDArray | Mapping[str, NDArray] | None = None,
+    seed: int = 0,
+    rows: RowOrder = "balanced",
     trace: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Estimate:
     """Cycles, events and energy of every layer of ``model`` on ``arch``, by the cycle or the analytic model.
+
+    What a sparse layer takes depends on its data: ``inputs`` are as :func:`simulate` takes them, by default those that
+    it runs for ``seed``. ``rows`` says how rows of compressed weights come to PEs: ``balanced`` by their weights and by
+    activations of calibration, or ``interleaved`` as they are. All three mean nothing to dense layers.
 
     ``analytic`` makes no program: events are those of ``cycle`` to the last one, cycles are close to it, and stalls
     are not known. ``objective`` is what the mapper minimises in every layer.
@@ -83,20 +97,41 @@ def estimate(
     reporter.stage(f"reading {model}")
     network = load_network(model, calibration)
     reporter.stage("mapping")
-    plans = plan_graph(network.graph, config, mapper_objective(objective, config))
+    network, density = prepared(network, config, rows)
+    plans = plan_graph(network.graph, config, mapper_objective(objective, config), density=density)
     if fidelity == "analytic":
         if trace is not None:
             raise InputError("a timeline shows instructions, which the analytic model has not; estimate by cycle")
         infos = [layer_info(plan) for plan in plans]
-        return estimate_layers(network, infos, config, analytic_cycles(plans, config), fidelity)
+        known = assumed_density(network.graph) if density is None else density
+        return estimate_layers(network, infos, config, analytic_cycles(plans, config, known), fidelity)
     program = compile_plans(network.graph, config, plans)
-    cycles = program_cycles(program, config)
+    works = None
+    if any(layer.engine == "sparse" for layer in program.layers):
+        reporter.stage("reference interpreter")
+        works = program_works(program, config, interpret(network.graph, _given(network, inputs, seed)))
+    cycles = program_cycles(program, config, works)
     result = estimate_program(network, program, config, cycles)
     if trace is not None:
         from hwsim.report.trace import timeline
 
         write_json(trace, timeline(program, cycles, model=result.model, arch=result.arch, clock_mhz=result.clock_mhz))
     return result
+
+
+def prepared(network: Network, config: ArchConfig, rows: RowOrder) -> tuple[Network, dict[str, float] | None]:
+    """``network`` with its rows in order for the sparse engine of ``config``, and the density of its tensors.
+
+    The density, from the workload's own samples, is None where there are none: then the mapper assumes one.
+    """
+    if config.sparse_engine is None:
+        return network, None
+    activity = calibrated_activity(network)
+    graph = network.graph
+    if rows == "balanced":
+        graph, activity = balance_rows(graph, config.sparse, partial(runs_sparse, graph, config), activity)
+        network = replace(network, graph=graph)
+    return network, None if activity is None else density_of(graph, activity)
 
 
 def estimate_program(network: Network, program: Program, config: ArchConfig, cycles: ProgramCycles) -> Estimate:
@@ -141,23 +176,26 @@ def estimate_layers(
         counts = {counter.name: int(counters[index, i]) for i, counter in enumerate(COUNTERS)}
         spent = int(cycles.layers[index])
         traffic = traffics.layer(index)
+        effective = counts["sparse_macs"] if layer.engine == "sparse" else layer.macs
+        peak = config.sparse.pes if layer.engine == "sparse" else config.dense.rows * config.dense.cols
         layers.append(
             LayerEstimate(
                 name=layer.name,
                 op=layer.op,
-                engine="dense",
+                engine=layer.engine,
                 macs=layer.macs,
-                effective_macs=layer.macs,
+                effective_macs=effective,
                 cycles=spent,
                 dram_read_bytes=counts["dram_read_bytes"],
                 dram_write_bytes=counts["dram_write_bytes"],
-                utilization=layer.macs / (spent * config.macs_per_cycle) if spent else 0.0,
+                utilization=effective / (spent * peak) if spent else 0.0,
                 bound=traffic.bound,
                 counters=counts,
                 energy_pj=energies[index],
                 bandwidth=traffic,
             )
         )
+    targets = {info.target for info in infos}
     hosts = tuple(
         HostStepEstimate(
             name=step.operator,
@@ -166,7 +204,7 @@ def estimate_layers(
             read_bytes=step.read_bytes,
             write_bytes=step.write_bytes,
         )
-        for step in (host_step(network.graph, op) for op in network.graph.operators() if isinstance(op, Host))
+        for step in (host_step(network.graph, op, config) for op in host_operators(network.graph, targets))
     )
     return Estimate(
         model=network.name,
@@ -197,6 +235,7 @@ def simulate(
     seed: int = 0,
     calibration: NDArray | Literal["random"] | None = None,
     objective: Goal = "cycles",
+    rows: RowOrder = "balanced",
     reporter: Reporter = SILENT,
 ) -> Simulation:
     """Run ``model`` on the RTL of ``arch``: its bytes against the reference interpreter, its cycles against the model.
@@ -204,7 +243,8 @@ def simulate(
     The network runs twice: as it would, for the cycles, and once more with every layer's result (or those of
     ``layers``) stored to DRAM, to compare their bytes one by one. Each run is held to the model's cycles of its own.
 
-    ``inputs`` is the model's input (or inputs, by name), random by ``seed`` without it. ``layers`` are names, numbers
+    ``inputs`` is the model's input (or inputs, by name), a sample of the workload or random by ``seed`` without it.
+    ``rows`` is as :func:`estimate` takes it. ``layers`` are names, numbers
     or ranges (``2-5``) of the layers whose bytes are compared, all without it.
 
     Raises:
@@ -217,10 +257,10 @@ def simulate(
     EnergyModel(config)
     reporter.stage(f"reading {model}")
     network = load_network(model, calibration)
-    given = _admit(network.graph, inputs) if inputs is not None else random_inputs(network.graph, seed)
+    given = _given(network, inputs, seed)
     return simulate_network(
         network, config, given, layers=layers, simulator=simulator, memory=memory, waves=waves, seed=seed,
-        objective=objective, reporter=reporter,
+        objective=objective, rows=rows, reporter=reporter,
     )  # fmt: skip
 
 
@@ -235,6 +275,7 @@ def simulate_network(
     waves: Path | None = None,
     seed: int = 0,
     objective: Goal = "cycles",
+    rows: RowOrder = "balanced",
     reporter: Reporter = SILENT,
 ) -> Simulation:
     """As :func:`simulate`, of a network that is loaded, on inputs by tensor."""
@@ -242,14 +283,18 @@ def simulate_network(
     from hwsim.execute import Work, execute
 
     reporter.stage("mapping")
+    network, density = prepared(network, config, rows)
     graph = network.graph
     goal = mapper_objective(objective, config)
-    program = compile_graph(graph, config, objective=goal)
+    program = compile_graph(graph, config, objective=goal, density=density)
     chosen = _chosen(program, layers)
-    observed = compile_graph(graph, config, observe={program.layers[i].target for i in chosen}, objective=goal)
-    cycles, observed_cycles = program_cycles(program, config), program_cycles(observed, config)
+    targets = {program.layers[i].target for i in chosen}
+    observed = compile_graph(graph, config, observe=targets, objective=goal, density=density)
     reporter.stage("reference interpreter")
     reference = interpret(graph, inputs)
+    cycles, observed_cycles = (
+        program_cycles(p, config, program_works(p, config, reference)) for p in (program, observed)
+    )
 
     reporter.stage("building the simulator")
     limit = 1000 + 4 * max(cycles.cycles, observed_cycles.cycles) if memory == "dram" else 1 << 32
@@ -320,6 +365,14 @@ def random_inputs(graph: Graph, seed: int) -> dict[str, NDArray]:
         else:
             arrays[port.name] = port.release(rng.integers(-128, 128, tensor.shape).astype(np.int8), tensor)
     return arrays
+
+
+def _given(network: Network, inputs: NDArray | Mapping[str, NDArray] | None, seed: int) -> dict[str, NDArray]:
+    """The user's arrays by port, or those of ``seed``: a sample of the workload, or random ones."""
+    if inputs is not None:
+        return _admit(network.graph, inputs)
+    sample = sample_inputs(network, seed)
+    return random_inputs(network.graph, seed) if sample is None else sample
 
 
 def _admit(graph: Graph, inputs: NDArray | Mapping[str, NDArray]) -> dict[str, NDArray]:

@@ -16,7 +16,7 @@ from rtl.isa import ENGINE_COUNT
 from rtl.timing import Events, program_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -64,9 +64,19 @@ class ProgramCycles:
         return np.sum([segment.counters for segment in self.segments], axis=0)
 
 
-def program_cycles(program: Program, config: ArchConfig) -> ProgramCycles:
-    """Cycles and events of ``program`` on ``config``, whose DRAM may differ from the one it was compiled for."""
-    segments = tuple(segment_cycles(s, len(program.layers), config) for s in program.segments)
+def program_cycles(
+    program: Program, config: ArchConfig, works: Sequence[Iterable[SparseWork]] | None = None
+) -> ProgramCycles:
+    """Cycles and events of ``program`` on ``config``, whose DRAM may differ from the one it was compiled for.
+
+    ``works`` are those of the SPARSE instructions of each segment (see :func:`hwsim.activity.program_works`): what a
+    sparse layer takes depends on its data. None for a program that has no such layers.
+    """
+    works = [()] * len(program.segments) if works is None else works
+    segments = tuple(
+        segment_cycles(segment, len(program.layers), config, found)
+        for segment, found in zip(program.segments, works, strict=True)
+    )
     layers = np.zeros(len(program.layers), np.int64)
     for segment in segments:
         layers += layer_cycles(segment.last_retire, segment.cycles)

@@ -24,11 +24,12 @@ __all__ = [
     "Technology",
 ]
 
-ENGINES = ("dense", "host")
+ENGINES = ("dense", "sparse", "host")
 """Where a layer runs."""
 
-Bound = Literal["compute", "dram_read", "dram_write", "post", "fill_drain", "host"]
-"""What a layer's time goes to: the array, the memory each way, the output stage, start and end of its tiles."""
+Bound = Literal["compute", "dram_read", "dram_write", "post", "fill_drain", "broadcast", "load_imbalance", "host"]
+"""What a layer's time goes to: the engine, the memory each way, the output stage, start and end of its tiles; of the
+sparse engine in particular its broadcasts, or PEs that wait for others."""
 
 Json = dict[str, Any]
 
@@ -93,13 +94,13 @@ class LayerEstimate:
     macs: int
     """Multiply-accumulates of the layer as written, padding apart."""
     effective_macs: int
-    """Those left when zeros are skipped."""
+    """Those left when zeros are skipped, of weights and of activations: on the sparse engine; otherwise all."""
     cycles: int
     """From the retirement of the layer before to that of this one, so that the layers' cycles sum up to the total."""
     dram_read_bytes: int
     dram_write_bytes: int
     utilization: float
-    """MACs per cycle, over those that the array could make. Can pass 1 where layers overlap: see ``cycles``."""
+    """Effective MACs per cycle, over those that its engine could make. Can pass 1 where layers overlap: ``cycles``."""
     bound: str
     counters: dict[str, int] = field(default_factory=dict)
     """Every event of :data:`rtl.counters.COUNTERS`, by name."""
@@ -134,7 +135,7 @@ class Estimate:
     arch: str
     clock_mhz: float
     macs_per_cycle: int
-    """Of the array, at its peak."""
+    """Of all engines, at their peak."""
     fidelity: str
     cycles: int
     """From start to the interrupt."""
@@ -163,9 +164,14 @@ class Estimate:
         return sum(layer.macs for layer in self.layers)
 
     @property
+    def effective_macs(self) -> int:
+        """Of all layers, where zeros are skipped without them."""
+        return sum(layer.effective_macs for layer in self.layers)
+
+    @property
     def utilization(self) -> float:
-        """MACs per cycle, over those that the array could make; 0..1."""
-        return self.macs / (self.cycles * self.macs_per_cycle) if self.cycles else 0.0
+        """Effective MACs per cycle, over those that all engines could make; 0..1."""
+        return self.effective_macs / (self.cycles * self.macs_per_cycle) if self.cycles else 0.0
 
     def totals(self) -> Json:
         """The sums over the layers, and what follows from them."""
@@ -173,7 +179,7 @@ class Estimate:
             "cycles": self.cycles,
             "time_us": self.time_us,
             "macs": self.macs,
-            "effective_macs": sum(layer.effective_macs for layer in self.layers),
+            "effective_macs": self.effective_macs,
             "dram_read_bytes": sum(layer.dram_read_bytes for layer in self.layers),
             "dram_write_bytes": sum(layer.dram_write_bytes for layer in self.layers),
             "utilization": self.utilization,

@@ -9,17 +9,22 @@ import numpy as np
 
 from compiler.errors import ModelError
 from compiler.ir.integer import Host
-from compiler.mapping.codegen import Codegen, Target
+from compiler.mapping.codegen import Codegen
+from compiler.mapping.engines import host_operators, host_reason
 from compiler.mapping.image import ImageBuilder
 from compiler.mapping.mapper import CYCLES, Objective
+from compiler.mapping.movement import Target
 from compiler.mapping.planner import plan_graph
+from compiler.mapping.sparse.codegen import SparseCodegen
+from compiler.mapping.sparse.plan import SparsePlan
 from compiler.program.program import HostStep, LayerInfo, Program
 from rtl.isa import End, IsaError, encode, layout_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from compiler.ir.graph import Graph
+    from compiler.ir.integer import IntegerOp
     from compiler.mapping.plan import Plan
     from rtl.config import ArchConfig
     from rtl.isa import Instruction
@@ -28,9 +33,14 @@ __all__ = ["compile_graph", "compile_plans", "host_step", "layer_info"]
 
 
 def compile_graph(
-    graph: Graph, config: ArchConfig, *, observe: Collection[str] = (), objective: Objective = CYCLES
+    graph: Graph,
+    config: ArchConfig,
+    *,
+    observe: Collection[str] = (),
+    objective: Objective = CYCLES,
+    density: Mapping[str, float] | None = None,
 ) -> Program:
-    """Map ``graph`` onto ``config``, for the least of ``objective``.
+    """Map ``graph`` onto ``config``, for the least of ``objective``; ``density`` is as :func:`plan_graph` takes it.
 
     ``observe`` names tensors that are stored to DRAM even if they could stay on the chip, so that they can be looked
     at. That costs traffic and time, in the hardware as in the model.
@@ -39,24 +49,25 @@ def compile_graph(
         ModelError: an operator or a size that this architecture cannot take; the message names the operator.
 
     """
-    return compile_plans(graph, config, plan_graph(graph, config, objective, observe=observe))
+    return compile_plans(graph, config, plan_graph(graph, config, objective, observe=observe, density=density))
 
 
-def compile_plans(graph: Graph, config: ArchConfig, plans: Sequence[Plan]) -> Program:
+def compile_plans(graph: Graph, config: ArchConfig, plans: Sequence[Plan | SparsePlan]) -> Program:
     """The program of ``plans``, which are those of ``graph`` for ``config``."""
     return _Compilation(graph, config, plans).run()
 
 
 class _Compilation:
-    def __init__(self, graph: Graph, config: ArchConfig, plans: Sequence[Plan]) -> None:
+    def __init__(self, graph: Graph, config: ArchConfig, plans: Sequence[Plan | SparsePlan]) -> None:
         self.graph = graph
         self.config = config
         self.plans = plans
         self.image = ImageBuilder(align=config.bus.data_bytes * config.bus.burst_beats)
         self.codegen = Codegen(config, self.image)
+        self.sparse = SparseCodegen(config, self.codegen) if config.sparse_engine else None
 
     def run(self) -> Program:
-        hosts = [op for op in self.graph.operators() if isinstance(op, Host)]
+        hosts = host_operators(self.graph, (plan.job.target for plan in self.plans))
         read = {name for p in self.plans for name in (p.job.source, p.job.skip, p.job.weights_from)}
         for tensor in self.graph.inputs:
             if self.graph.tensor(tensor).quant is not None:  # floats are the host's
@@ -67,7 +78,7 @@ class _Compilation:
         for segment in range(len(hosts) + 1):
             if segment:
                 op = hosts[segment - 1]
-                order.append(host_step(self.graph, op))
+                order.append(host_step(self.graph, op, self.config))
                 if op.output in read:
                     self._in_dram(op.output)
             while layer < len(self.plans) and self.plans[layer].segment == segment:
@@ -77,6 +88,8 @@ class _Compilation:
                 programs.append([*self.codegen.placer.finish(), End()])
                 order.append(None)
                 self.codegen.begin_segment()
+                if self.sparse is not None:
+                    self.sparse.begin_segment()
         for program in programs:
             self._check_fit(program)
         make_image, window, segments = self.image.finish(programs)
@@ -105,10 +118,15 @@ class _Compilation:
                     layer = self.plans[group[k].layer].job.name
                     raise ModelError(f"{layer}: too large for the instruction set: {error}") from error
 
-    def _job(self, plan: Plan, layer: int) -> None:
+    def _job(self, plan: Plan | SparsePlan, layer: int) -> None:
         shape = self._shape(plan.job.target)
         dram = self.image.tensor(plan.job.target, shape) if plan.stores else None
-        self.codegen.job(plan, layer, Target(dram, shape[2]))
+        target = Target(dram, shape[2])
+        if isinstance(plan, SparsePlan):
+            assert self.sparse is not None, "plans are for engines that there are"
+            self.sparse.job(plan, layer, target)
+        else:
+            self.codegen.job(plan, layer, target)
 
     def _in_dram(self, tensor: str) -> None:
         self.image.tensor(tensor, self._shape(tensor))
@@ -118,8 +136,16 @@ class _Compilation:
         return height, width, channels
 
 
-def host_step(graph: Graph, op: Host) -> HostStep:
+def host_step(graph: Graph, op: IntegerOp, config: ArchConfig) -> HostStep:
     """What the host does for ``op``."""
+    read = _host_reads(graph, op) if isinstance(op, Host) else sum(graph.tensor(name).size for name in op.inputs)
+    output = graph.tensor(op.output)
+    op_type = op.op_type if isinstance(op, Host) else type(op).__name__
+    return HostStep(op.name, op_type, host_reason(graph, op, config), read, output.size * output.dtype.itemsize)
+
+
+def _host_reads(graph: Graph, op: Host) -> int:
+    """Bytes of its tensors and of its own constants."""
     read = 0
     for argument in op.arguments:
         if argument.constant is not None:
@@ -129,11 +155,10 @@ def host_step(graph: Graph, op: Host) -> HostStep:
             # of a slice, the slice
             size = tensor.size if argument.layout is None else argument.layout.index.size
             read += size * tensor.dtype.itemsize
-    output = graph.tensor(op.output)
-    return HostStep(op.name, op.op_type, op.reason, read, output.size * output.dtype.itemsize)
+    return read
 
 
-def layer_info(plan: Plan) -> LayerInfo:
+def layer_info(plan: Plan | SparsePlan) -> LayerInfo:
     """The layer that ``plan`` makes."""
     job = plan.job
     return LayerInfo(
@@ -144,4 +169,5 @@ def layer_info(plan: Plan) -> LayerInfo:
         macs=job.macs,
         out_shape=job.out_shape,
         resident=plan.target is not None,
+        engine="sparse" if isinstance(plan, SparsePlan) else "dense",
     )

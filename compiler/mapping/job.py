@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from compiler.ir.graph import Graph
     from rtl.config import ArchConfig
 
-__all__ = ["FilterTile", "Job", "Window", "jobs_of"]
+__all__ = [
+    "FilterTile",
+    "Job",
+    "Window",
+    "channel_params",
+    "check_scale",
+    "constants",
+    "hwc_shape",
+    "jobs_of",
+]
 
 MIN_SHIFT = 8
 """Smallest shift of the requantiser: scales of 2**16 and more are refused."""
@@ -161,12 +170,14 @@ def jobs_of(graph: Graph, op: IntegerOp, config: ArchConfig) -> list[Job]:
             raise ModelError(f"{op.name}: the accelerator has no {type(op).__name__}")
 
 
-def _shape(graph: Graph, tensor: str) -> tuple[int, int, int]:
+def hwc_shape(graph: Graph, tensor: str) -> tuple[int, int, int]:
+    """``(height, width, channels)`` of a tensor."""
     height, width, channels = graph.tensor(tensor).shape
     return height, width, channels
 
 
-def _constants(zero_point: int, low: int, high: int, residual: Residual | None) -> PostConfig:
+def constants(zero_point: int, low: int, high: int, residual: Residual | None) -> PostConfig:
+    """Constants of the output stage."""
     if residual is None:
         return PostConfig(zero_point=zero_point, low=low, high=high)
     return PostConfig(
@@ -192,7 +203,12 @@ def _params(bias: NDArray[np.int64], scale: NDArray[np.float32]) -> NDArray[np.u
     return planes.ravel()
 
 
-def _check_scale(name: str, scale: NDArray[np.float32]) -> None:
+def channel_params(bias: NDArray[np.int64], scale: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """As the sparse engine reads them, channel after channel: ``[channels * 8]``."""
+    return np.ascontiguousarray(_params(bias, scale).reshape(PARAM_BYTES, -1).T).ravel()
+
+
+def check_scale(name: str, scale: NDArray[np.float32]) -> None:
     """Refuse scales that the requantiser cannot take."""
     if (mantissa_shift(scale)[1] < MIN_SHIFT).any():
         raise ModelError(f"{name}: requantisation scale {scale.max():g} is 2**16 or more; calibrate the model again")
@@ -237,12 +253,12 @@ def _split_wide(weights: NDArray[np.int16]) -> list[NDArray[np.int8]]:
 
 
 def _conv(graph: Graph, op: Conv, config: ArchConfig) -> Job:
-    in_shape, out_shape = _shape(graph, op.inputs[0]), _shape(graph, op.output)
+    in_shape, out_shape = hwc_shape(graph, op.inputs[0]), hwc_shape(graph, op.output)
     kh, kw, per_group, filters = op.weights.shape
     if max(kh, kw) > _MAX_TAPS:
         raise ModelError(f"{op.name}: a kernel of {kh}x{kw} exceeds {_MAX_TAPS} taps along an axis")
     scale = np.broadcast_to(op.requantize.scale, op.bias.shape)
-    _check_scale(op.name, op.requantize.scale)
+    check_scale(op.name, op.requantize.scale)
     _check_bias(op)
     bias = functools.cache(functools.partial(_folded_bias, op))
     wide = _is_wide(op.weights)
@@ -282,7 +298,7 @@ def _conv(graph: Graph, op: Conv, config: ArchConfig) -> Job:
         pads=(op.pads[0], op.pads[1]),
         fill=op.input_zero_point,
         tiles=tuple(tiles),
-        constants=_constants(rule.zero_point, rule.low, rule.high, op.residual),
+        constants=constants(rule.zero_point, rule.low, rule.high, op.residual),
         macs=out_shape[0] * out_shape[1] * filters * kh * kw * per_group,
         skip=op.residual.tensor if op.residual else None,
         depthwise=depthwise,
@@ -390,7 +406,7 @@ def _identity_tiles(
 ) -> tuple[FilterTile, ...]:
     """Filter tiles that pass each channel through."""
     size = min(config.dense.rows, config.dense.cols)
-    _check_scale(name, scale)
+    check_scale(name, scale)
     if abs(bias) >= 1 << 31:
         raise ModelError(f"{name}: bias and zero point together exceed 32 bits")
     tiles = []
@@ -408,7 +424,7 @@ def _identity_params(channels: int, bias: int, scale: NDArray[np.float32]) -> ND
 
 
 def _pool(graph: Graph, op: Pool, config: ArchConfig) -> Job:
-    in_shape, out_shape = _shape(graph, op.inputs[0]), _shape(graph, op.output)
+    in_shape, out_shape = hwc_shape(graph, op.inputs[0]), hwc_shape(graph, op.output)
     spread = op.kind is PoolKind.GLOBAL
     kernel = (in_shape[0], in_shape[1]) if spread else op.kernel
     if max(kernel) > _MAX_TAPS and not spread:
@@ -430,7 +446,7 @@ def _pool(graph: Graph, op: Pool, config: ArchConfig) -> Job:
         tiles=_identity_tiles(
             op.name, in_shape[2], config, window, -count * op.input_zero_point, np.atleast_1d(rule.scale)
         ),
-        constants=_constants(rule.zero_point, rule.low, rule.high, None),
+        constants=constants(rule.zero_point, rule.low, rule.high, None),
         macs=0,
         accumulate=AccumulateOp.MAX if op.kind is PoolKind.MAX else AccumulateOp.SET,
         reuse_weights=True,
@@ -442,7 +458,7 @@ _UNIT_SCALE = np.ones(1, np.float32)
 
 
 def _add(graph: Graph, op: Add, config: ArchConfig) -> Job:
-    shape = _shape(graph, op.inputs[0])
+    shape = hwc_shape(graph, op.inputs[0])
     return Job(
         name=op.name,
         op="add",
@@ -455,7 +471,7 @@ def _add(graph: Graph, op: Add, config: ArchConfig) -> Job:
         pads=(0, 0),
         fill=0,
         tiles=_identity_tiles(op.name, shape[2], config, (1, 1), 0, _UNIT_SCALE),
-        constants=_constants(0, -128, 127, op.residual),
+        constants=constants(0, -128, 127, op.residual),
         macs=0,
         skip=op.residual.tensor,
         reuse_weights=True,
@@ -466,7 +482,7 @@ def _concat(graph: Graph, op: Concat, config: ArchConfig) -> list[Job]:
     jobs = []
     channel = 0
     for number, tensor in enumerate(op.inputs):
-        shape = _shape(graph, tensor)
+        shape = hwc_shape(graph, tensor)
         jobs.append(
             Job(
                 name=f"{op.name}[{number}]",
@@ -480,7 +496,7 @@ def _concat(graph: Graph, op: Concat, config: ArchConfig) -> list[Job]:
                 pads=(0, 0),
                 fill=0,
                 tiles=_identity_tiles(op.name, shape[2], config, (1, 1), 0, _UNIT_SCALE),
-                constants=_constants(0, -128, 127, None),
+                constants=constants(0, -128, 127, None),
                 macs=0,
                 reuse_weights=True,
                 channel_offset=channel,
@@ -491,7 +507,7 @@ def _concat(graph: Graph, op: Concat, config: ArchConfig) -> list[Job]:
 
 
 def _permute(graph: Graph, op: Permute, config: ArchConfig) -> Job:
-    in_shape, out_shape = _shape(graph, op.inputs[0]), _shape(graph, op.output)
+    in_shape, out_shape = hwc_shape(graph, op.inputs[0]), hwc_shape(graph, op.output)
     tiles = []
     for first in range(0, len(op.channels), config.dense.cols):
         picked = np.asarray(op.channels[first : first + config.dense.cols])
@@ -509,7 +525,7 @@ def _permute(graph: Graph, op: Permute, config: ArchConfig) -> Job:
         pads=(0, 0),
         fill=0,
         tiles=tuple(tiles),
-        constants=_constants(0, -128, 127, None),
+        constants=constants(0, -128, 127, None),
         macs=0,
     )
 
@@ -533,10 +549,10 @@ def _picks(picked: NDArray[np.int64], first: int, run: int) -> NDArray[np.int8]:
 
 
 def _matmul(graph: Graph, op: MatMul, config: ArchConfig) -> Job:
-    in_shape, out_shape = _shape(graph, op.inputs[0]), _shape(graph, op.output)
+    in_shape, out_shape = hwc_shape(graph, op.inputs[0]), hwc_shape(graph, op.output)
     depth, filters = in_shape[2] // op.groups, out_shape[2] // op.groups
     tiles = []
-    _check_scale(op.name, op.requantize.scale)
+    check_scale(op.name, op.requantize.scale)
     for group in range(op.groups):
         for first in range(0, filters, config.dense.cols):
             count = min(config.dense.cols, filters - first)
@@ -557,7 +573,7 @@ def _matmul(graph: Graph, op: MatMul, config: ArchConfig) -> Job:
         pads=(0, 0),
         fill=0,
         tiles=tuple(tiles),
-        constants=_constants(rule.zero_point, rule.low, rule.high, None),
+        constants=constants(rule.zero_point, rule.low, rule.high, None),
         macs=out_shape[1] * out_shape[2] * depth,
         weights_from=op.inputs[1],
     )

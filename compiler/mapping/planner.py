@@ -3,78 +3,124 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from compiler.errors import ModelError
-from compiler.ir.integer import Host, IntegerOp
+from compiler.ir.integer import Conv, IntegerOp, Pool
 from compiler.mapping.analytic.events import plan_events
-from compiler.mapping.job import Job, jobs_of
+from compiler.mapping.engines import choices, host_reason
 from compiler.mapping.mapper import CYCLES, Cut, Objective, Situation, cut_cost, cuts
 from compiler.mapping.memory import Arena, Block
 from compiler.mapping.plan import Area, Plan, aligned, held_bytes, input_areas
 from compiler.mapping.resident import Resident, margin_for
 from compiler.mapping.search import refine
+from compiler.mapping.sparse.events import sparse_events
+from compiler.mapping.sparse.plan import SparsePlan, sparse_cost, sparse_cuts
 from compiler.mapping.tiling import MAX_EXTENT, Tile
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from compiler.ir.graph import Graph
+    from compiler.mapping.job import Job
+    from compiler.mapping.sparse.job import SparseJob
     from rtl.config import ArchConfig
 
-__all__ = ["plan_graph"]
+__all__ = ["assumed_density", "plan_graph"]
+
+Job_ = TypeVar("Job_")
+Plan_ = TypeVar("Plan_")
 
 _CONTENDERS, _NEARLY = 6, 1.6
 """How many plans of a layer are looked at more closely, and how much dearer than the cheapest they may seem."""
 _MAX_CHANNELS = (1 << 16) - 1
 """Bytes from a pixel to the next, in 16 bits."""
+_RELU_DENSITY = 0.5
 _RESERVE = 4
 """One part in so many of OFM stays free of resident tensors, for the tiles of those that leave the chip."""
 
 
 def plan_graph(
-    graph: Graph, config: ArchConfig, objective: Objective = CYCLES, *, observe: Collection[str] = ()
-) -> tuple[Plan, ...]:
-    """How every job of ``graph`` is done on ``config``, in order.
+    graph: Graph,
+    config: ArchConfig,
+    objective: Objective = CYCLES,
+    *,
+    observe: Collection[str] = (),
+    density: Mapping[str, float] | None = None,
+) -> tuple[Plan | SparsePlan, ...]:
+    """How every job of ``graph`` is done on ``config``, in order, each on the engine where it is cheapest.
 
-    ``observe`` names tensors that are stored to DRAM even if they could stay on the chip.
+    ``observe`` names tensors that are stored to DRAM even if they could stay on the chip. ``density`` has the share of
+    each tensor's elements that differ from its zero point: what the sparse engine takes depends on it. Without it half
+    of what a ReLU leaves is taken to be zero, and nothing else.
 
     Raises:
         ModelError: an operator or a size that this architecture cannot take; the message names the operator.
 
     """
-    return _Planning(graph, config, objective, frozenset(observe)).run()
+    return _Planning(graph, config, objective, frozenset(observe), density).run()
+
+
+def assumed_density(graph: Graph) -> dict[str, float]:
+    """A density for every tensor of a network of which no activation has been seen."""
+    density = {tensor.name: 1.0 for tensor in graph.tensors()}
+    for op in graph.operators():
+        if isinstance(op, (Conv, Pool)):
+            rule = op.residual if isinstance(op, Conv) and op.residual is not None else op.requantize
+            quant = graph.tensor(op.output).quant
+            if quant is not None and rule.low == quant.zero_point:
+                density[op.output] = _RELU_DENSITY
+    return density
 
 
 class _Planning:
-    def __init__(self, graph: Graph, config: ArchConfig, objective: Objective, observe: frozenset[str]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        config: ArchConfig,
+        objective: Objective,
+        observe: frozenset[str],
+        density: Mapping[str, float] | None,
+    ) -> None:
         self.graph = graph
         self.config = config
         self.objective = objective
         self.observe = observe
         self.operators: list[IntegerOp] = [op for op in graph.operators() if isinstance(op, IntegerOp)]
-        self.jobs = {op.name: jobs_of(graph, op, config) for op in self.operators if not isinstance(op, Host)}
+        self.density = assumed_density(graph) if density is None else density
+        found = {op.name: choices(graph, op, config) for op in self.operators}
+        self.choices = {name: choice for name, choice in found.items() if choice.jobs}
+        self.jobs = {name: choice.jobs for name, choice in self.choices.items()}
+        if not self.jobs and self.operators:
+            first = self.operators[0]
+            why = f"{first.name}: {host_reason(graph, first, config)}"
+            raise ModelError(f"nothing of this network runs on {config.name}; {why}")
         self.segment = self._segments()
         self.reads_left = {t: len(graph.consumers(t)) for op in self.operators for t in (*op.inputs, op.output)}
         self.ofm = Arena(config.memory.ofm_kib * 1024, config.banks)
         self.resident: dict[str, Resident] = {}
-        self.plans: list[Plan] = []
+        self.plans: list[Plan | SparsePlan] = []
         self.contenders: list[list[Plan]] = []
         self._kept_by = -1
         self._counted_on: set[int] = set()
         self._kept: tuple[object, ...] | None = None
 
-    def run(self) -> tuple[Plan, ...]:
+    def run(self) -> tuple[Plan | SparsePlan, ...]:
         for op in self.operators:
-            if isinstance(op, Host):
-                self._kept = None
-            else:
+            if op.name in self.jobs:
                 self._operator(op)
+            else:
+                self._kept = None
             self._release(op)
         most = self.config.control.max_layers
         if len(self.plans) > most:
             raise ModelError(f"{self.plans[most].job.name}: more than {most} layers (raise control.max_layers)")
-        return refine(self.plans, self._free_contenders(), self.config, self.objective)
+        free = self._free_contenders()
+        dense = {layer: plan for layer, plan in enumerate(self.plans) if isinstance(plan, Plan)}
+        if dense:
+            refined = refine(list(dense.values()), [free[layer] for layer in dense], self.config, self.objective)
+            dense = dict(zip(dense, refined, strict=True))
+        return tuple(dense.get(layer, plan) for layer, plan in enumerate(self.plans))
 
     def _free_contenders(self) -> list[list[Plan]]:
         """Contenders for layers whose input in IFM nobody after them counts on."""
@@ -85,7 +131,7 @@ class _Planning:
         number = 0
         segments = {}
         for op in self.operators:
-            number += isinstance(op, Host)
+            number += op.name not in self.jobs
             segments[op.name] = number
         return segments
 
@@ -102,12 +148,97 @@ class _Planning:
         crosses = any(self.segment[c.name] != here for c in consumers)
         leaves = crosses or op.output in self.graph.outputs or op.output in self.observe
         leaves = leaves or any(job.weights_from == op.output for name in readers for job in self.jobs[name])
-        for number, job in enumerate(self.jobs[op.name]):
+        stores, choice = leaves or target is None, self.choices[op.name]
+        for number in range(len(choice.jobs)):
+            fills = number == 0 and target is not None
             self.plans.append(
-                self._plan(job, here, target, stores=leaves or target is None, fills=number == 0 and target is not None)
+                self._cheaper(
+                    choice.dense[number : number + 1],
+                    choice.sparse[number : number + 1],
+                    lambda job, fills=fills: self._plan(job, here, target, stores=stores, fills=fills),
+                    lambda job, fills=fills: self._sparse_plan(job, here, target, stores=stores, fills=fills),
+                )
             )
         if target is not None:
             self.resident[op.output] = target
+
+    def _cheaper(
+        self,
+        dense: Sequence[Job],
+        sparse: Sequence[SparseJob],
+        plan_dense: Callable[[Job], Plan],
+        plan_sparse: Callable[[SparseJob], SparsePlan],
+    ) -> Plan | SparsePlan:
+        """The plan for the engine where the job is cheaper, of one or two that can run it."""
+        if not sparse:
+            return plan_dense(dense[0])
+        if not dense:
+            self.contenders.append([])
+            return self._no_longer_kept(plan_sparse(sparse[0]))
+        before = self._kept, self._kept_by, set(self._counted_on)
+        plan, rival = self._unless_refused(plan_dense, dense[0]), self._unless_refused(plan_sparse, sparse[0])
+        if plan is None and rival is None:
+            return plan_dense(dense[0])
+        if rival is None or (plan is not None and self._price(plan) <= self._sparse_price(rival)):
+            assert plan is not None
+            return plan
+        if plan is not None:
+            self._kept, self._kept_by, self._counted_on = before
+            self.contenders.pop()
+        self.contenders.append([])
+        return self._no_longer_kept(rival)
+
+    def _unless_refused(self, make: Callable[[Job_], Plan_], job: Job_) -> Plan_ | None:
+        try:
+            return make(job)
+        except ModelError:
+            return None
+
+    def _no_longer_kept(self, plan: SparsePlan) -> SparsePlan:
+        if plan.source is None or (plan.job.skip is not None and plan.skip is None):
+            self._kept = None
+        return plan
+
+    def _price(self, plan: Plan) -> float:
+        cost = cut_cost(plan.job, self.config, self._situation(plan.job, plan.target), Cut(plan.tile, plan.group))
+        events = [] if self.objective.kind == "cycles" else plan_events([plan], self.config)[0].tolist()
+        return self.objective.price(cost.cycles, cost.dram_bytes, events)
+
+    def _sparse_price(self, plan: SparsePlan) -> float:
+        density = self.density[plan.job.source]
+        situation = self._situation(plan.job, plan.target)
+        cost = sparse_cost(plan.job, self.config, situation, plan.cut, density)
+        events = [] if self.objective.kind == "cycles" else sparse_events(plan, self.config, density).tolist()
+        return self.objective.price(cost.cycles, cost.dram_bytes, events)
+
+    def _situation(self, job: Job, target: Resident | None) -> Situation:
+        return Situation(
+            input_resident=job.source in self.resident,
+            skip_resident=job.skip is not None and job.skip in self.resident,
+            output_resident=target is not None,
+            ofm_gap=self.ofm.largest_gap(),
+        )
+
+    def _sparse_plan(
+        self, job: SparseJob, segment: int, target: Resident | None, *, stores: bool, fills: bool
+    ) -> SparsePlan:
+        start, stop = self.ofm.largest_free()
+        plans = [
+            SparsePlan(
+                job=job,
+                segment=segment,
+                channels=self._shape(job.target)[2],
+                cut=cut,
+                source=self.resident.get(job.source),
+                skip=self.resident.get(job.skip) if job.skip else None,
+                target=target,
+                stores=stores,
+                fills_margin=fills,
+                staging=Block(start, stop - start),
+            )
+            for cut in sparse_cuts(job, self.config, self._situation(job, target))
+        ]
+        return min(plans, key=self._sparse_price)
 
     def _plan(self, job: Job, segment: int, target: Resident | None, *, stores: bool, fills: bool) -> Plan:
         largest = max(window.size for tile in job.tiles for window in tile.windows)
@@ -119,12 +250,7 @@ class _Planning:
         source = self.resident.get(job.source)
         skip = self.resident.get(job.skip) if job.skip else None
         start, stop = self.ofm.largest_free()
-        situation = Situation(
-            input_resident=source is not None,
-            skip_resident=skip is not None,
-            output_resident=target is not None,
-            ofm_gap=stop - start,
-        )
+        situation = self._situation(job, target)
         chunk, hold_params = self._params(job)
         plan = Plan(
             job=job,
@@ -260,7 +386,8 @@ class _Planning:
         ]
         if not readers:
             return None
-        margin = margin_for(readers, self.config.dense.rows)
+        dense = self.config.dense_engine
+        margin = margin_for(readers, dense.rows if dense else 1)
         if margin is None:
             return None
         pitch, size = Resident.footprint(shape, margin, self.config.banks)

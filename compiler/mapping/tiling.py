@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from compiler.mapping.job import Job
     from rtl.config import ArchConfig
 
-__all__ = ["MAX_EXTENT", "Budget", "Patch", "Tile", "choose_tile", "input_pitch", "lines_up", "patch_sizes", "patches"]
+__all__ = [
+    "MAX_EXTENT",
+    "Budget",
+    "Patch",
+    "Tile",
+    "choose_tile",
+    "even",
+    "input_pitch",
+    "lines_up",
+    "patch_sizes",
+    "patches",
+]
 
 MAX_EXTENT = 4095
 """Most pixels along an axis that one instruction can name."""
@@ -101,10 +112,10 @@ def choose_tile(job: Job, config: ArchConfig, budget: Budget) -> Tile:
                 f"{job.out_shape[2]} of output, more than the scratchpads of {config.name} hold "
                 "(raise memory.ifm_kib or memory.ofm_kib)"
             )
-    return Tile(_even(height, tile_height), _even(width, tile_width))
+    return Tile(even(height, tile_height), even(width, tile_width))
 
 
-def _even(total: int, largest: int) -> int:
+def even(total: int, largest: int) -> int:
     """The size of equal parts of ``total``, none over ``largest``."""
     parts = -(-total // largest)
     return -(-total // parts)

@@ -20,18 +20,23 @@ __all__ = ["Memory", "Range", "TokenPlacer"]
 
 
 class Memory(IntEnum):
-    """Where a range lies. The first four are :class:`rtl.isa.Space`."""
+    """Where a range lies. The first seven are :class:`rtl.isa.Space`."""
 
     IFM = 0
     OFM = 1
     WEIGHT = 2
     PARAM = 3
-    ACCUMULATOR = 4
-    DRAM = 5
+    SPMAT = 4
+    POINTER = 5
+    CODEBOOK = 6
+    ACCUMULATOR = 7
+    SUM = 8
+    """Sums of the sparse engine."""
+    DRAM = 9
 
 
 class Range(NamedTuple):
-    """Bytes ``start`` to ``stop`` (not included) of a memory; accumulators by entry."""
+    """Bytes ``start`` to ``stop`` (not included) of a memory; accumulators and sums by entry."""
 
     memory: Memory
     start: int

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -40,6 +40,7 @@ class LayerInfo:
     out_shape: tuple[int, int, int]
     resident: bool
     """The output stays in the OFM scratchpad for the layers that read it."""
+    engine: Literal["dense", "sparse"] = "dense"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ BOUNDS = {
     "dram_write": "writing DRAM",
     "post": "the output stage",
     "fill_drain": "filling and draining",
+    "broadcast": "one activation a cycle",
+    "load_imbalance": "PEs that wait for others",
     "host": "the host",
 }
 """What binds a layer, in words."""

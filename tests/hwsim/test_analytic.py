@@ -24,7 +24,7 @@ EVENTS = [counter.name for counter in COUNTERS if "_waits_for_" not in counter.n
 def test_a_network_costs_what_the_cycle_model_says(model, arch):
     config = load_arch(arch)
     plans = plan_graph(load_network(model).graph, config)
-    found = analytic_cycles(plans, config)
+    found = analytic_cycles(plans, config, {})
     exact = program_cycles(compile_plans(load_network(model).graph, config, plans), config)
     np.testing.assert_array_equal(found.counters[:, : len(EVENTS)], exact.counters[:, : len(EVENTS)])
     # A layer that is over in no time has fill and drain for the most part.

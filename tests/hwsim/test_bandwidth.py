@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwsim.bandwidth import LEVELS, bandwidth
-from rtl.config import ArchConfig, BusConfig, DenseConfig, DramConfig
+from rtl.config import ArchConfig, BusConfig, DenseConfig, DramConfig, SparseConfig
 from rtl.counters import COUNTERS
 
 CONFIG = ArchConfig(dense=DenseConfig(rows=16, cols=16), bus=BusConfig(data_bytes=16), dram=DramConfig(beat_interval=2))
@@ -21,9 +21,10 @@ def layer(cycles: int, **events: int):
 
 
 def test_every_byte_counter_is_on_a_level() -> None:
-    placed = [name for read, write in LEVELS.values() for name in (*read, *write)]
+    events = [name for read, write in LEVELS.values() for name in (*read, *write)]
+    placed = [name for name in events if name.endswith("_bytes")]
     assert len(set(placed)) == len(placed)
-    assert {name for name in INDEX if name.endswith("_bytes")} == {name for name in placed if name.endswith("_bytes")}
+    assert {name for name in INDEX if name.endswith("_bytes")} == set(placed)
 
 
 def test_bytes_are_counted_by_level_and_direction() -> None:
@@ -84,6 +85,30 @@ def test_what_is_busy_longest_binds_if_it_is_busy_half_the_time(
     bound: str, cycles: int, events: dict[str, int]
 ) -> None:
     assert layer(cycles, **events).bound == bound
+
+
+@pytest.mark.parametrize(
+    ("bound", "events"),
+    [
+        ("compute", {"sparse_cycles": 90, "sparse_macs": 70 * 4, "sparse_padding": 5 * 4, "sparse_broadcasts": 20}),
+        ("broadcast", {"sparse_cycles": 90, "sparse_macs": 40 * 4, "sparse_broadcasts": 80}),
+        ("load_imbalance", {"sparse_cycles": 90, "sparse_macs": 40 * 4, "sparse_broadcasts": 20}),
+        ("dram_read", {"sparse_cycles": 60, "sparse_macs": 60 * 4, "dram_read_beats": 70}),
+        ("fill_drain", {"sparse_cycles": 40, "sparse_macs": 40 * 4}),
+    ],
+)
+def test_the_sparse_engine_is_bound_by_its_entries_or_its_broadcasts_or_its_balance(
+    bound: str, events: dict[str, int]
+) -> None:
+    config = ArchConfig(dense=None, sparse=SparseConfig(pes=4, lanes=2, row_bytes=4))
+    counters = np.zeros((1, len(COUNTERS)), np.int64)
+    for name, count in (events | {"sparse_rows": 9}).items():
+        counters[0, INDEX[name]] = count
+    found = bandwidth(counters, np.array([100]), config).layer(0)
+    assert found.bound == bound
+    assert found.levels["spmat"].read == 9 * 4
+    assert found.levels["pointer"].read == events.get("sparse_broadcasts", 0) * 4 * 4
+    assert found.achieved_macs_per_cycle == events["sparse_macs"] / 100
 
 
 def test_many_layers_are_as_one_by_one() -> None:

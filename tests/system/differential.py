@@ -14,6 +14,7 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.interpreter import interpret
 from compiler.mapping.compile import compile_graph
+from hwsim.activity import program_works
 from hwsim.cycles import ProgramCycles, layer_cycles, program_cycles
 from hwsim.execute import Work, place
 from hwsim.functional import Machine
@@ -107,7 +108,8 @@ def trials_of(case: Case, config: ArchConfig) -> list[Trial]:
     except ModelError:
         return []
     reference = interpret(case.graph, case.inputs)
-    return [Trial(case, config, p, program_cycles(p, config), reference) for p in programs]
+    models = [program_cycles(p, config, program_works(p, config, reference)) for p in programs]
+    return [Trial(case, config, p, m, reference) for p, m in zip(programs, models, strict=True)]
 
 
 def run_in_rtl(

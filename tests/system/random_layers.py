@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from compiler.ir import IntegerOp
 
-__all__ = ["Case", "random_case"]
+__all__ = ["Builder", "Case", "random_case"]
 
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33)
 EXTENTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 16, 17)
@@ -66,10 +66,12 @@ def describe(op: IntegerOp, graph: Graph) -> str:
 
 def random_case(seed: int, *, most_macs: int = 60_000) -> Case:
     """The network of ``seed``: one to three layers, none of more than ``most_macs``."""
-    return _Builder(seed, most_macs).case()
+    return Builder(seed, most_macs).case()
 
 
-class _Builder:
+class Builder:
+    """Makes the network of a seed, layer by layer."""
+
     def __init__(self, seed: int, most_macs: int) -> None:
         self.seed = seed
         self.rng = Random(seed)
@@ -80,6 +82,7 @@ class _Builder:
         self.activations: list[str] = []
 
     def case(self) -> Case:
+        """The network."""
         for _ in range(self.rng.choice([1, 1, 1, 2])):
             self._input(self._shape())
         for _ in range(self.rng.choice([1, 1, 2, 2, 3])):

@@ -1,0 +1,85 @@
+"""Which engines can run an operator, and why none can: the mapper chooses among them, the host takes the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.errors import ModelError
+from compiler.ir.integer import Conv, Host, IntegerOp
+from compiler.mapping.job import Job, jobs_of
+from compiler.mapping.sparse.job import SparseJob, sparse_jobs
+from compiler.mapping.sparse.weights import UnfitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from compiler.ir.graph import Graph
+    from rtl.config import ArchConfig
+
+__all__ = ["Choices", "choices", "host_operators", "host_reason", "runs_sparse"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choices:
+    """The jobs of an operator, by engine; none on an engine that cannot run it."""
+
+    dense: tuple[Job, ...] = ()
+    sparse: tuple[SparseJob, ...] = ()
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """On whichever engine there is: what is read and written is the same on both."""
+        return self.dense or self.sparse
+
+
+def choices(graph: Graph, op: IntegerOp, config: ArchConfig) -> Choices:
+    """The engines of ``config`` that can run ``op``; none for what is the host's.
+
+    Where there is an array, it is the sparse engine's rival for weights only: sums, pools and copies are dense work.
+
+    Raises:
+        ModelError: a dense engine without a rival cannot run it; the message names the operator.
+
+    """
+    if isinstance(op, Host):
+        return Choices()
+    sparse: tuple[SparseJob, ...] = ()
+    if config.sparse_engine is not None and (isinstance(op, Conv) or config.dense_engine is None):
+        try:
+            sparse = tuple(sparse_jobs(graph, op, config))
+        except UnfitError:
+            sparse = ()
+    if config.dense_engine is None:
+        return Choices(sparse=sparse)
+    try:
+        return Choices(tuple(jobs_of(graph, op, config)), sparse)
+    except ModelError:
+        if not sparse:
+            raise
+        return Choices(sparse=sparse)
+
+
+def runs_sparse(graph: Graph, config: ArchConfig, op: IntegerOp) -> bool:
+    """Whether the sparse engine can run ``op``."""
+    try:
+        return bool(sparse_jobs(graph, op, config))
+    except UnfitError:
+        return False
+
+
+def host_operators(graph: Graph, targets: Iterable[str]) -> list[IntegerOp]:
+    """The operators of ``graph`` whose results are none of the accelerator's ``targets``, in order."""
+    written = set(targets)
+    return [op for op in graph.operators() if isinstance(op, IntegerOp) and op.output not in written]
+
+
+def host_reason(graph: Graph, op: IntegerOp, config: ArchConfig) -> str:
+    """Why ``op`` is the host's."""
+    if isinstance(op, Host):
+        return op.reason
+    try:
+        sparse_jobs(graph, op, config)
+    except UnfitError as error:
+        return str(error)
+    raise ValueError(f"{op.name} is not the host's: the sparse engine runs it")

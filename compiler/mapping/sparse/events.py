@@ -1,0 +1,109 @@
+"""What a plan of the sparse engine is expected to add to the counters, from densities alone.
+
+Which activations are zero decides the true counts; these are their means, for an input whose zeros lie anywhere with
+the same chance. What does not depend on it, the traffic apart from halo and bursts, is exact.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compiler.mapping.plan import input_area
+from compiler.mapping.sparse.plan import Loading
+from compiler.mapping.tiling import patches
+from rtl.counters import COUNTERS
+from rtl.isa import PARAM_BYTES
+from rtl.sparse.layout import SparseLayout
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from compiler.mapping.sparse.plan import SparsePlan
+    from rtl.config import ArchConfig
+
+__all__ = ["sparse_events"]
+
+_INDEX = {counter.name: index for index, counter in enumerate(COUNTERS)}
+
+
+def sparse_events(plan: SparsePlan, config: ArchConfig, density: float) -> NDArray[np.int64]:
+    """``[counters]``: expected events of ``plan``, stalls left 0."""
+    counts = dict.fromkeys(_INDEX, 0.0)
+    _load(plan, config, counts)
+    _multiply(plan, config, density, counts)
+    _drain(plan, counts)
+    beat = config.bus.data_bytes
+    for way in ("read", "write"):
+        counts[f"dram_{way}_beats"] = np.ceil(counts[f"dram_{way}_bytes"] / beat)
+        counts[f"dram_{way}_bursts"] = np.ceil(counts[f"dram_{way}_beats"] / config.bus.burst_beats)
+    return np.rint([counts[counter.name] for counter in COUNTERS]).astype(np.int64)
+
+
+def _load(plan: SparsePlan, config: ArchConfig, counts: dict[str, float]) -> None:
+    job, cut, layout = plan.job, plan.cut, SparseLayout(config)
+    height, width, channels = job.in_shape
+    turns = 1 if cut.held_bytes else len(cut.groups)
+    inside = written = 0
+    if plan.source is None:
+        for patch in patches(job, cut.tile):
+            area = input_area(job, patch)
+            top, left, bottom, right = area.inside(height, width)
+            inside += (area.rows - top - bottom) * (area.cols - left - right) * channels
+            written += area.rows * area.cols * channels
+    if job.skip is not None and plan.skip is None:
+        size = job.out_shape[0] * job.out_shape[1] * job.out_shape[2]
+        inside, written = inside + size, written + size
+    counts["ifm_write_bytes"] = written * turns
+    again = _steps(plan) if cut.loading is Loading.PER_STEP else 1
+    for block in cut.blocks:
+        rows = sum(part.rows(config.sparse) for part in block.columns)
+        pointers = sum(part.columns + 1 for part in block.columns)
+        counts["spmat_write_bytes"] += again * rows * layout.row_stride
+        counts["pointer_write_bytes"] += again * pointers * layout.pointer_stride
+    if job.codes.values is not None:
+        counts["codebook_write_bytes"] = layout.codebook_bytes // config.sparse.tables
+    counts["param_write_bytes"] = PARAM_BYTES * job.filters
+    weights = ("spmat_write_bytes", "pointer_write_bytes", "codebook_write_bytes", "param_write_bytes")
+    counts["dram_read_bytes"] = inside * turns + sum(counts[name] for name in weights)
+
+
+def _multiply(plan: SparsePlan, config: ArchConfig, density: float, counts: dict[str, float]) -> None:
+    job, sparse = plan.job, config.sparse
+    vectors = job.out_shape[0] * job.out_shape[1]
+    source = "ifm_read_bytes" if plan.source is None else "ofm_read_bytes"
+    for block in plan.cut.blocks:
+        matrix = job.compress(block.first, block.first + block.channels)
+        entries = matrix.entries
+        share = vectors * density
+        counts[source] += vectors * job.columns
+        counts["sparse_broadcasts"] += share * job.columns
+        counts["sparse_pushes"] += share * np.count_nonzero(entries)
+        counts["sparse_macs"] += share * (len(matrix.codes) - matrix.padding)
+        counts["sparse_padding"] += share * matrix.padding
+        # A column starts anywhere in a row.
+        partly = (entries[entries > 0] - 1) / sparse.row_entries
+        counts["sparse_rows"] += share * float(np.sum(1 + partly))
+        counts["sparse_cycles"] += max(share * job.columns, share * float(entries.sum(0).max()))
+
+
+def _drain(plan: SparsePlan, counts: dict[str, float]) -> None:
+    job = plan.job
+    values = job.out_shape[0] * job.out_shape[1] * job.filters
+    counts["requantized"] = counts["ofm_write_bytes"] = values
+    counts["param_read_bytes"] = PARAM_BYTES * values
+    if job.skip is not None:
+        counts["skip_ifm_bytes" if plan.skip is None else "skip_ofm_bytes"] = values
+    if plan.fills_margin and plan.target is not None:
+        counts["ofm_write_bytes"] += sum(rows * row_bytes for _, rows, row_bytes in plan.target.fills())
+    if plan.stores:
+        counts["store_ofm_bytes"] = counts["dram_write_bytes"] = values
+
+
+def _steps(plan: SparsePlan) -> int:
+    """How many there are."""
+    step = plan.cut.step
+    return sum(
+        -(-tile.height // step.height) * -(-tile.width // step.width) for tile in patches(plan.job, plan.cut.tile)
+    )
