@@ -77,9 +77,7 @@ def compare() -> Iterator[Comparison]:
         graph = trained(name, data)
         for arch in ARCHITECTURES:
             reports = {
-                method: prune_graph(
-                    graph, load_arch(arch), data, settings=settings, tuning=TUNING, name=name
-                ).report
+                method: prune_graph(graph, load_arch(arch), data, settings=settings, tuning=TUNING, name=name).report
                 for method, settings in PRUNING.items()
             }
             yield Comparison(
