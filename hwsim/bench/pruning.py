@@ -1,22 +1,20 @@
-"""Energy-aware pruning beside pruning by magnitude: equal networks, data, floor, fine-tuning and retries."""
+"""Energy-aware pruning beside pruning by magnitude: equal networks, data, floor, fine-tuning, steps and retries."""
 
 from __future__ import annotations
 
-import gzip
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from compiler.compress.source import float_graph
+from hwsim.bench.mnist import MNIST, load_mnist
+from hwsim.bench.page import table
 from hwsim.codesign.prune import prune_graph
 from hwsim.codesign.settings import METHODS, PruneSettings
 from hwsim.training import DataSet, Settings, TorchTrainer, load_data
-from hwsim.training.data import split
 from hwsim.training.initialise import initialised
-from rtl.config import load_arch
+from rtl.config import ArchConfig, load_arch
 from workloads.registry import resolve
 
 if TYPE_CHECKING:
@@ -25,24 +23,44 @@ if TYPE_CHECKING:
     from compiler.ir import Graph
     from hwsim.codesign.report import PruneReport
 
-__all__ = ["ARCHITECTURES", "MNIST", "NETWORKS", "Comparison", "compare", "mnist", "trained"]
+__all__ = ["CASES", "Comparison", "compare", "lines", "trained"]
 
-MNIST = Path("../shared/models/data")
-"""The 10,000 test images and labels of MNIST, in its own format. Split 60 : 20 : 20 here."""
-NETWORKS = ("digits-cnn", "lenet-300-100")
-ARCHITECTURES = ("dense-16x16", "dense-8x8")
+ENGINE = ArchConfig.model_validate(
+    {
+        "name": "sparse-16-int8",
+        "clock_mhz": 800,
+        "dense": None,
+        "sparse": {"pes": 16, "weights": "int8", "code_bits": 8, "spmat_kib": 64, "pointers": 4096},
+    }
+)
+"""An engine that skips zeros and takes int8 weights as they are, so that nothing but pruning is compared."""
+
+CASES: tuple[tuple[str, str | ArchConfig], ...] = (
+    ("digits-cnn", "dense-16x16"),
+    ("digits-cnn", "dense-8x8"),
+    ("digits-mlp", "dense-16x16"),
+    ("digits-mlp", ENGINE),
+    ("lenet-300-100", "dense-16x16"),
+)
 TRAINING = Settings(rate=2e-3, weight_decay=0.05)
 TUNING = Settings(rate=4e-3, weight_decay=0.05)
 EPOCHS = 30
 PRUNING = {method: PruneSettings(method=method, epochs=6, rounds=20) for method in METHODS}
+
+_NOTE = (
+    "Networks trained here from fresh weights; at most a point of validation accuracy lost; six epochs of fine-tuning "
+    "a round, three failed rounds in a row end it. Energy by the cycle model. On a dense array both methods remove "
+    "channels, for single zeros save nothing there: pruned by the magnitude of single weights, as the paper's baseline "
+    "is, these networks would cost what they cost before. There the two differ only in which channels go, and by "
+    "restoration and refitting; fine-tuning on so small data repairs much of what magnitude breaks, and the factor is "
+    "below the paper's 1.7 (on AlexNet, against single weights)."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """One network on one architecture."""
 
-    network: str
-    arch: str
     energy_aware: PruneReport
     magnitude: PruneReport
 
@@ -52,15 +70,6 @@ class Comparison:
         return self.magnitude.energy_pj[1] / self.energy_aware.energy_pj[1]
 
 
-def mnist(folder: Path = MNIST) -> DataSet:
-    """The images ``[n, 1, 28, 28]`` in 0..1."""
-    images = gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes())
-    labels = gzip.decompress((folder / "t10k-labels-idx1-ubyte.gz").read_bytes())
-    # IDX: 16 bytes of header before images, 8 before labels.
-    x = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 1, 28, 28)
-    return split("mnist", x.astype(np.float32) / np.float32(255), np.frombuffer(labels, np.uint8, offset=8).astype(int))
-
-
 def trained(name: str, data: DataSet) -> Graph:
     """The workload ``name`` with fresh weights, trained on ``data``: its validation part is news to it."""
     with tempfile.TemporaryDirectory(prefix="hwsim-") as folder:
@@ -68,18 +77,46 @@ def trained(name: str, data: DataSet) -> Graph:
     return TorchTrainer(data, TRAINING).fit(initialised(graph, seed=0), epochs=EPOCHS)
 
 
-def compare() -> Iterator[Comparison]:
-    """Every network for which there is data, on every architecture."""
-    for name in NETWORKS:
-        if name.startswith("lenet") and not MNIST.is_dir():
-            continue
-        data = mnist() if name.startswith("lenet") else load_data("digits")
-        graph = trained(name, data)
-        for arch in ARCHITECTURES:
-            reports = {
-                method: prune_graph(graph, load_arch(arch), data, settings=settings, tuning=TUNING, name=name).report
-                for method, settings in PRUNING.items()
-            }
-            yield Comparison(
-                network=name, arch=arch, energy_aware=reports["energy-aware"], magnitude=reports["magnitude"]
-            )
+def compare(name: str, arch: str | ArchConfig) -> Comparison:
+    """Prune the workload ``name`` for ``arch`` both ways.
+
+    Raises:
+        InputError: the data are not there.
+
+    """
+    data = load_mnist() if name.startswith("lenet") else load_data("digits")
+    graph, config = trained(name, data), arch if isinstance(arch, ArchConfig) else load_arch(arch)
+    reports = {
+        method: prune_graph(graph, config, data, settings=settings, tuning=TUNING, name=name).report
+        for method, settings in PRUNING.items()
+    }
+    return Comparison(energy_aware=reports["energy-aware"], magnitude=reports["magnitude"])
+
+
+def lines() -> Iterator[str]:
+    """The section of the page."""
+    yield _NOTE
+    yield ""
+    found = [compare(name, arch) for name, arch in CASES if not name.startswith("lenet") or MNIST.is_dir()]
+    yield from table(
+        (
+            "network", "architecture", "energy before, µJ", "by magnitude", "energy-aware", "magnitude ÷ energy-aware",
+            "test accuracy before", "by magnitude", "energy-aware",
+        ),
+        [_row(comparison) for comparison in found],
+    )  # fmt: skip
+
+
+def _row(c: Comparison) -> tuple[str, ...]:
+    (before, aware), (_, magnitude) = c.energy_aware.energy_pj, c.magnitude.energy_pj
+    return (
+        c.energy_aware.model,
+        c.energy_aware.arch,
+        f"{before / 1e6:.2f}",
+        f"{magnitude / 1e6:.2f}",
+        f"{aware / 1e6:.2f}",
+        f"{c.ratio:.2f}",
+        f"{c.energy_aware.test_accuracy_before:.1%}",
+        f"{c.magnitude.test_accuracy_after:.1%}",
+        f"{c.energy_aware.test_accuracy_after:.1%}",
+    )
