@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compiler.ir.graph import Graph
+    from compiler.mapping.engines import Preference
     from compiler.program.program import LayerInfo, Program
     from hwsim.progress import Reporter
     from hwsim.simulation.harness import MemoryKind
@@ -72,6 +73,7 @@ def estimate(
     inputs: NDArray | Mapping[str, NDArray] | None = None,
     seed: int = 0,
     rows: RowOrder = "balanced",
+    engine: Preference = "cheapest",
     trace: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Estimate:
@@ -79,7 +81,8 @@ def estimate(
 
     What a sparse layer takes depends on its data: ``inputs`` are as :func:`simulate` takes them, by default those that
     it runs for ``seed``. ``rows`` says how rows of compressed weights come to PEs: ``balanced`` by their weights and by
-    activations of calibration, or ``interleaved`` as they are. All three mean nothing to dense layers.
+    activations of calibration, or ``interleaved`` as they are. All three mean nothing to dense layers. ``engine`` is
+    where layers run that more than one engine can run.
 
     ``analytic`` makes no program: events are those of ``cycle`` to the last one, cycles are close to it, and stalls
     are not known. ``objective`` is what the mapper minimises in every layer.
@@ -98,7 +101,7 @@ def estimate(
     network = load_network(model, calibration)
     reporter.stage("mapping")
     network, density = prepared(network, config, rows)
-    plans = plan_graph(network.graph, config, mapper_objective(objective, config), density=density)
+    plans = plan_graph(network.graph, config, mapper_objective(objective, config), density=density, engine=engine)
     if fidelity == "analytic":
         if trace is not None:
             raise InputError("a timeline shows instructions, which the analytic model has not; estimate by cycle")
@@ -236,6 +239,7 @@ def simulate(
     calibration: NDArray | Literal["random"] | None = None,
     objective: Goal = "cycles",
     rows: RowOrder = "balanced",
+    engine: Preference = "cheapest",
     reporter: Reporter = SILENT,
 ) -> Simulation:
     """Run ``model`` on the RTL of ``arch``: its bytes against the reference interpreter, its cycles against the model.
@@ -244,8 +248,8 @@ def simulate(
     ``layers``) stored to DRAM, to compare their bytes one by one. Each run is held to the model's cycles of its own.
 
     ``inputs`` is the model's input (or inputs, by name), a sample of the workload or random by ``seed`` without it.
-    ``rows`` is as :func:`estimate` takes it. ``layers`` are names, numbers
-    or ranges (``2-5``) of the layers whose bytes are compared, all without it.
+    ``rows`` and ``engine`` are as :func:`estimate` takes them. ``layers`` are names, numbers or ranges (``2-5``) of the
+    layers whose bytes are compared, all without it.
 
     Raises:
         ConfigError, ModelError, WorkloadError, InputError: one line that names the culprit.
@@ -260,7 +264,7 @@ def simulate(
     given = _given(network, inputs, seed)
     return simulate_network(
         network, config, given, layers=layers, simulator=simulator, memory=memory, waves=waves, seed=seed,
-        objective=objective, rows=rows, reporter=reporter,
+        objective=objective, rows=rows, engine=engine, reporter=reporter,
     )  # fmt: skip
 
 
@@ -276,6 +280,7 @@ def simulate_network(
     seed: int = 0,
     objective: Goal = "cycles",
     rows: RowOrder = "balanced",
+    engine: Preference = "cheapest",
     reporter: Reporter = SILENT,
 ) -> Simulation:
     """As :func:`simulate`, of a network that is loaded, on inputs by tensor."""
@@ -286,10 +291,10 @@ def simulate_network(
     network, density = prepared(network, config, rows)
     graph = network.graph
     goal = mapper_objective(objective, config)
-    program = compile_graph(graph, config, objective=goal, density=density)
+    program = compile_graph(graph, config, objective=goal, density=density, engine=engine)
     chosen = _chosen(program, layers)
     targets = {program.layers[i].target for i in chosen}
-    observed = compile_graph(graph, config, observe=targets, objective=goal, density=density)
+    observed = compile_graph(graph, config, observe=targets, objective=goal, density=density, engine=engine)
     reporter.stage("reference interpreter")
     reference = interpret(graph, inputs)
     cycles, observed_cycles = (
