@@ -50,8 +50,9 @@ format: $(READY) ## rewrite what the formatter and the safe fixes can
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## speed and utilisation; writes docs/validation.md
-	@$(BIN)/python -m hwsim.bench
+SECTIONS ?=
+bench: $(READY) ## measure, beside published figures; writes docs/validation.md (SECTIONS="eyeriss speed" for some of it)
+	@$(BIN)/python -m hwsim.bench $(SECTIONS)
 
 docs: $(DOCS_READY) ## build the handbook into site/
 	@$(BIN)/mkdocs build --strict -f .mkdocs.yml

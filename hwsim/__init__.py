@@ -6,6 +6,7 @@
 
     hwsim.estimate("model.onnx", "dense-16x16").cycles
     hwsim.simulate("model.onnx", "dense-16x16").mismatched_bytes
+    hwsim.sweep("sweep.yaml").fronts
     hwsim.compress("model.onnx", "recipe.yaml", data="samples.npz").save(Path("small.onnx"))
 """
 
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from hwsim.api import estimate, simulate
     from hwsim.codesign.prune import prune
     from hwsim.compression.api import compress
+    from hwsim.sweeps.api import sweep
     from hwsim.training.train import train
 
-__all__ = ["__version__", "compress", "estimate", "prune", "simulate", "train"]
+__all__ = ["__version__", "compress", "estimate", "prune", "simulate", "sweep", "train"]
 
 __version__ = "0.1.0"
 
@@ -29,6 +31,7 @@ _HOMES = {
     "estimate": "hwsim.api",
     "prune": "hwsim.codesign.prune",
     "simulate": "hwsim.api",
+    "sweep": "hwsim.sweeps.api",
     "train": "hwsim.training.train",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -48,11 +48,14 @@ RowOrder = Literal["balanced", "interleaved"]
 __all__ = [
     "Fidelity",
     "Goal",
+    "NetworkCost",
     "RowOrder",
     "estimate",
     "estimate_layers",
     "estimate_program",
+    "given_inputs",
     "mapper_objective",
+    "network_cost",
     "prepared",
     "random_inputs",
     "simulate",
@@ -99,27 +102,60 @@ def estimate(
     EnergyModel(config)
     reporter.stage(f"reading {model}")
     network = load_network(model, calibration)
+    if fidelity == "analytic" and trace is not None:
+        raise InputError("a timeline shows instructions, which the analytic model has not; estimate by cycle")
+    cost = network_cost(
+        network, config, fidelity, objective=objective, inputs=inputs, seed=seed, rows=rows, reporter=reporter
+    )
+    result = estimate_layers(cost.network, cost.infos, config, cost.cycles, fidelity)
+    if trace is not None and cost.program is not None and isinstance(cost.cycles, ProgramCycles):
+        from hwsim.report.trace import timeline
+
+        made = timeline(cost.program, cost.cycles, model=result.model, arch=result.arch, clock_mhz=result.clock_mhz)
+        write_json(trace, made)
+    return result
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class NetworkCost:
+    """Cycles and events of a network that is mapped."""
+
+    network: Network
+    """With its rows in the order in which the sparse engine takes them."""
+    infos: tuple[LayerInfo, ...]
+    cycles: ProgramCycles | AnalyticCycles
+    """By layer."""
+    program: Program | None
+    """None where the model needs none."""
+
+
+def network_cost(
+    network: Network,
+    config: ArchConfig,
+    fidelity: Fidelity,
+    *,
+    objective: Goal = "cycles",
+    inputs: NDArray | Mapping[str, NDArray] | None = None,
+    seed: int = 0,
+    rows: RowOrder = "balanced",
+    reporter: Reporter = SILENT,
+) -> NetworkCost:
+    """As :func:`estimate`, of a network that is loaded, and before anything is priced."""
     reporter.stage("mapping")
     network, density = prepared(network, config, rows)
     plans = plan_graph(network.graph, config, mapper_objective(objective, config), density=density, engine=engine)
     if fidelity == "analytic":
-        if trace is not None:
-            raise InputError("a timeline shows instructions, which the analytic model has not; estimate by cycle")
-        infos = [layer_info(plan) for plan in plans]
+        infos = tuple(layer_info(plan) for plan in plans)
         known = assumed_density(network.graph) if density is None else density
-        return estimate_layers(network, infos, config, analytic_cycles(plans, config, known), fidelity)
+        found = analytic_cycles(plans, config, known)
+        return NetworkCost(network=network, infos=infos, cycles=found, program=None)
     program = compile_plans(network.graph, config, plans)
     works = None
     if any(layer.engine == "sparse" for layer in program.layers):
         reporter.stage("reference interpreter")
-        works = program_works(program, config, interpret(network.graph, _given(network, inputs, seed)))
+        works = program_works(program, config, interpret(network.graph, given_inputs(network, inputs, seed)))
     cycles = program_cycles(program, config, works)
-    result = estimate_program(network, program, config, cycles)
-    if trace is not None:
-        from hwsim.report.trace import timeline
-
-        write_json(trace, timeline(program, cycles, model=result.model, arch=result.arch, clock_mhz=result.clock_mhz))
-    return result
+    return NetworkCost(network=network, infos=program.layers, cycles=cycles, program=program)
 
 
 def prepared(network: Network, config: ArchConfig, rows: RowOrder) -> tuple[Network, dict[str, float] | None]:
@@ -261,7 +297,7 @@ def simulate(
     EnergyModel(config)
     reporter.stage(f"reading {model}")
     network = load_network(model, calibration)
-    given = _given(network, inputs, seed)
+    given = given_inputs(network, inputs, seed)
     return simulate_network(
         network, config, given, layers=layers, simulator=simulator, memory=memory, waves=waves, seed=seed,
         objective=objective, rows=rows, engine=engine, reporter=reporter,
@@ -372,7 +408,7 @@ def random_inputs(graph: Graph, seed: int) -> dict[str, NDArray]:
     return arrays
 
 
-def _given(network: Network, inputs: NDArray | Mapping[str, NDArray] | None, seed: int) -> dict[str, NDArray]:
+def given_inputs(network: Network, inputs: NDArray | Mapping[str, NDArray] | None, seed: int) -> dict[str, NDArray]:
     """The user's arrays by port, or those of ``seed``: a sample of the workload, or random ones."""
     if inputs is not None:
         return _admit(network.graph, inputs)

@@ -202,6 +202,8 @@ _DIGITS = {
 }
 
 _BUILT: dict[str, tuple[str, str, tuple[int, ...]]] = {
+    "eyeriss-alexnet": ("AlexNet's convolutions as Eyeriss ran them, 227x227", "eyeriss_alexnet", (1, 3, 227, 227)),
+    "eyeriss-vgg16": ("VGG-16's convolutions as Eyeriss ran them, 224x224", "eyeriss_vgg16", _IMAGENET),
     "gru": ("GRU of 128 units over 49 frames, and a classifier", "gru", (49, 1, 40)),
     "lenet-300-100": ("fully connected network of the compression papers", "lenet_300_100", _MNIST),
     "lenet-5": ("convolutional network of the compression papers (Caffe's)", "lenet_5", _MNIST),

@@ -98,7 +98,7 @@ def _fix_batch(graph: onnx.GraphProto, initializers: set[str]) -> None:
         if value.name in initializers:
             continue
         if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
-            raise ModelError(f"input {value.name!r} is not a tensor with a shape")
+            raise ModelError(f"input {value.name!r} is not a tensor with a shape; export with one size")
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             if dim.HasField("dim_value") and dim.dim_value > 0:
                 continue

@@ -161,7 +161,7 @@ def _check_nodes(path: Path, model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         where = f"{path}: node {name_of(node)!r} ({node.op_type})"
         if node.domain not in KNOWN_DOMAINS:
-            raise ModelError(f"{where}: operator domain {node.domain!r} is not known")
+            raise ModelError(f"{where}: operator domain {node.domain!r} is not known; export with ONNX' own operators")
         for attribute in node.attribute:
             if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
                 raise ModelError(f"{where}: control flow cannot be compiled; unroll it when exporting")

@@ -40,14 +40,23 @@ def to_array(path: Path, tensor: onnx.TensorProto, owner: str) -> NDArray:
     if dtype.kind == "O":
         raise ModelError(f"{where} holds strings")
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
-        proto = onnx.TensorProto(dims=tensor.dims, data_type=tensor.data_type, raw_data=_external(path, tensor, where))
+        data = _external(path, tensor, where)
+        _check_bytes(data.size, tensor, count, dtype, where)
+        if dtype.kind in "iuf" and _bits(tensor.data_type, dtype) == 8 * dtype.itemsize:
+            # Gigabytes of it stay in the file until they are looked at.
+            return _checked(np.asarray(data).view(dtype.newbyteorder("<")).reshape(shape), where)
+        proto = onnx.TensorProto(dims=tensor.dims, data_type=tensor.data_type, raw_data=data.tobytes())
     else:
         proto = tensor
-    _check_length(proto, count, dtype, where)
+        _check_length(proto, count, dtype, where)
     try:
         array = np.asarray(numpy_helper.to_array(proto))
     except (ValueError, TypeError) as error:
         raise ModelError(f"{where}: {error}") from error
+    return _checked(array, where)
+
+
+def _checked(array: NDArray, where: str) -> NDArray:
     if array.dtype.kind == "f" and not _usable(array):
         raise ModelError(f"{where} has NaN or infinite values; the model was not trained or saved properly")
     return array
@@ -61,18 +70,24 @@ def _usable(array: NDArray) -> bool:
 
 
 def _check_length(tensor: onnx.TensorProto, count: int, dtype: np.dtype, where: str) -> None:
-    bits = _bits(tensor.data_type, dtype)
     if tensor.HasField("raw_data"):
-        have, need, unit = len(tensor.raw_data), (count * bits + 7) // 8, "bytes"
-    else:
-        import onnx
+        _check_bytes(len(tensor.raw_data), tensor, count, dtype, where)
+        return
+    import onnx
 
-        field = onnx.helper.tensor_dtype_to_field(tensor.data_type)
-        have, need, unit = len(getattr(tensor, field)), count if bits >= 8 else (count * bits + 7) // 8, "values"
-        if np.issubdtype(dtype, np.complexfloating):
-            need *= 2
+    bits = _bits(tensor.data_type, dtype)
+    have = len(getattr(tensor, onnx.helper.tensor_dtype_to_field(tensor.data_type)))
+    need = count if bits >= 8 else (count * bits + 7) // 8
+    if np.issubdtype(dtype, np.complexfloating):
+        need *= 2
     if have != need:
-        raise ModelError(f"{where} has {have} {unit} of data where its shape {list(tensor.dims)} needs {need}")
+        raise ModelError(f"{where} has {have} values of data where its shape {list(tensor.dims)} needs {need}")
+
+
+def _check_bytes(have: int, tensor: onnx.TensorProto, count: int, dtype: np.dtype, where: str) -> None:
+    need = (count * _bits(tensor.data_type, dtype) + 7) // 8
+    if have != need:
+        raise ModelError(f"{where} has {have} bytes of data where its shape {list(tensor.dims)} needs {need}")
 
 
 def _bits(data_type: int, dtype: np.dtype) -> int:
@@ -82,7 +97,8 @@ def _bits(data_type: int, dtype: np.dtype) -> int:
     return packed.get(onnx.TensorProto.DataType.Name(data_type), dtype.itemsize * 8)
 
 
-def _external(path: Path, tensor: onnx.TensorProto, where: str) -> bytes:
+def _external(path: Path, tensor: onnx.TensorProto, where: str) -> NDArray[np.uint8]:
+    """The bytes of a tensor in a file beside the model, as a view of the file."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     folder = path.resolve().parent
     location = entries.get("location", "")
@@ -101,6 +117,6 @@ def _external(path: Path, tensor: onnx.TensorProto, where: str) -> bytes:
     length = size - offset if length == -1 else length
     if offset < 0 or length < 0 or offset + length > size:
         raise ModelError(f"{where}: bytes {offset}..{offset + length} are not in {location!r}, which has {size}")
-    with data.open("rb") as file:
-        file.seek(offset)
-        return file.read(length)
+    if length == 0:
+        return np.empty(0, np.uint8)
+    return np.memmap(data, np.uint8, "r", offset, (length,))

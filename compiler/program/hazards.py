@@ -52,20 +52,34 @@ class _Access(NamedTuple):
 
 @dataclass(slots=True)
 class _History:
-    """Accesses of one kind, by one engine, to one memory. An access covered by a later one is dropped."""
+    """Accesses of one kind, by one engine, to one memory, in program order. Now and then, those covered are dropped."""
 
     accesses: list[_Access] = field(default_factory=list)
+    limit: int = 16
+    """How many there may be before they are looked through."""
 
-    def last_overlap(self, start: int, stop: int) -> int:
-        """Index of the last access that overlaps, or -1."""
+    def last_overlap(self, start: int, stop: int, after: int) -> int:
+        """Index of the last access that overlaps, if that is behind ``after``; else ``after``."""
         for access in reversed(self.accesses):
+            if access.place <= after:
+                break
             if access.start < stop and start < access.stop:
                 return access.place
-        return -1
+        return after
 
     def add(self, start: int, stop: int, index: int) -> None:
-        self.accesses = [a for a in self.accesses if a.start < start or a.stop > stop]
         self.accesses.append(_Access(start, stop, index))
+        if len(self.accesses) > self.limit:
+            self._drop_covered()
+            self.limit = 2 * len(self.accesses) + 16
+
+    def _drop_covered(self) -> None:
+        """What overlaps an access overlaps the later one that covers it, which is found first."""
+        kept: list[_Access] = []
+        for access in reversed(self.accesses):
+            if not any(later.start <= access.start and access.stop <= later.stop for later in kept):
+                kept.append(access)
+        self.accesses = kept[::-1]
 
 
 class TokenPlacer:
@@ -94,13 +108,13 @@ class TokenPlacer:
         for other in range(ENGINE_COUNT):
             if other == engine:
                 continue
-            needed = -1
+            needed = awaited = self._awaited[other][engine]
             for r in reads:
-                needed = max(needed, self._writes[other][r.memory].last_overlap(r.start, r.stop))
+                needed = self._writes[other][r.memory].last_overlap(r.start, r.stop, needed)
             for w in writes:
-                needed = max(needed, self._writes[other][w.memory].last_overlap(w.start, w.stop))
-                needed = max(needed, self._reads[other][w.memory].last_overlap(w.start, w.stop))
-            if needed > self._awaited[other][engine]:
+                needed = self._writes[other][w.memory].last_overlap(w.start, w.stop, needed)
+                needed = self._reads[other][w.memory].last_overlap(w.start, w.stop, needed)
+            if needed > awaited:
                 self._awaited[other][engine] = needed
                 self._signal[needed] |= 1 << engine
                 self._wait[index] |= 1 << other

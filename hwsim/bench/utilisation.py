@@ -35,6 +35,8 @@ class GemmRow:
     m: int
     k: int
     n: int
+    ideal_cycles: int
+    """One MAC a PE and cycle."""
     cycles: int
     utilisation: float
     gemmini_cycles: int
@@ -70,7 +72,7 @@ def gemmini() -> Iterator[GemmRow]:
     for row in GEMMINI_GEMM.rows():
         ours = network(f"gemm-{row.m}x{row.k}x{row.n}", "dense-16x16")
         yield GemmRow(
-            m=row.m, k=row.k, n=row.n, cycles=ours.cycles, utilisation=ours.utilisation,
+            m=row.m, k=row.k, n=row.n, ideal_cycles=row.ideal_cycles, cycles=ours.cycles, utilisation=ours.utilisation,
             gemmini_cycles=row.rtl_cycles, gemmini_utilisation=row.utilisation_pct / 100,
         )  # fmt: skip
 

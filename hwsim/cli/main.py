@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -15,6 +16,7 @@ from hwsim.cli.doctor import doctor
 from hwsim.cli.estimate import estimate
 from hwsim.cli.prune import prune
 from hwsim.cli.simulate import simulate
+from hwsim.cli.sweep import sweep
 from hwsim.cli.train import train
 from hwsim.cli.verilog import verilog
 
@@ -25,8 +27,12 @@ __all__ = ["app", "main"]
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
+_COLLECT_AFTER = 100_000
+"""Objects made between two collections of the youngest. Graphs and programs are many small objects that stay: by
+Python's 700 the collector walks them again and again, a tenth of an estimate's time."""
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-for function in (estimate, simulate, train, prune, compress, verilog, demo, archs, doctor):
+for function in (estimate, simulate, train, prune, compress, sweep, verilog, demo, archs, doctor):
     app.command()(command(function))
 
 # Typer brings its own click or uses the installed one, as its version goes; this is the base of either's errors.
@@ -54,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Errors that a user can mend are one line on stderr; anything else is a fault of hwsim, and shows its traceback.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
+    gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
     try:
         status = app(args=given, prog_name="hwsim", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):

@@ -95,6 +95,8 @@ def _energy_notes(estimate: Estimate, totals: dict[str, Any]) -> list[str]:
     notes = ["energy: " + ", ".join(f"{name} {pj / total:.1%}" for name, pj in parts.items())] if total else []
     if totals["average_power_mw"] is not None:
         notes[-1] += f"; {totals['average_power_mw']:,.1f} mW, {totals['tops_per_watt']:.3f} TOPS/W"
+        # Energy times delay: 1 pJ in 1 us is 1e-18 J s.
+        notes[-1] += f", EDP {totals['energy_delay_pj_us'] / 1e12:.4g} µJ s"
     if estimate.technology is not None:
         tech = estimate.technology
         supply = f" at {tech.voltage_v:g} V" if tech.voltage_v else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workloads.builders.eyeriss import eyeriss_alexnet, eyeriss_vgg16
 from workloads.builders.gemm import gemm
 from workloads.builders.lenet import lenet_5, lenet_300_100
 from workloads.builders.mobilenet import mobilenet_v1, mobilenet_v2
@@ -12,6 +13,8 @@ from workloads.builders.xception import xception
 
 __all__ = [
     "Weights",
+    "eyeriss_alexnet",
+    "eyeriss_vgg16",
     "gemm",
     "gru",
     "lenet_5",

@@ -189,7 +189,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "unknown domain": (
         built([op("Conv", "x w", "y", domain="acme")], CONV, "y", WEIGHTS),
-        r": node 'y' \(Conv\): operator domain 'acme' is not known$",
+        r": node 'y' \(Conv\): operator domain 'acme' is not known; export with ONNX' own operators$",
     ),
     "foreign operator": (
         built([op("FusedGizmo", "x", "y", domain="com.microsoft")], CONV, "y"),

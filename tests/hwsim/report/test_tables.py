@@ -37,3 +37,11 @@ def test_names_of_any_length_leave_room_for_the_figures(width: int):
     assert max(map(len, text.splitlines())) <= width
     for whole in ("110", "90.9%", "105.0 pJ", "compute"):
         assert whole in text
+
+
+def test_the_energy_s_consequences_are_told():
+    given = estimate()
+    totals = given.totals()
+    text = " ".join(shown(estimate_table(given)).split())
+    assert f"EDP {totals['energy_pj'] * totals['time_us'] / 1e12:.4g} µJ s" in text
+    assert f"{totals['energy_pj'] / totals['time_us'] / 1e3:,.1f} mW" in text

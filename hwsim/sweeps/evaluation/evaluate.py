@@ -1,0 +1,120 @@
+"""What a worker does: points in, outcomes out, and a reason wherever there is no figure."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from compiler.errors import ModelError
+from hwsim.api import estimate_layers
+from hwsim.errors import InputError, SimulationError, ToolError
+from hwsim.sweeps.evaluation.cache import Cache
+from hwsim.sweeps.evaluation.environment import environment
+from hwsim.sweeps.evaluation.figures import early_figures, figures, layer_figures
+from hwsim.sweeps.evaluation.networks import accuracy_of, network_of
+from hwsim.sweeps.evaluation.outcome import Outcome
+from hwsim.sweeps.evaluation.settings import settings_of
+from hwsim.sweeps.evaluation.timing import timing_of
+from hwsim.sweeps.evaluation.verify import verified
+from hwsim.sweeps.metrics import METRICS
+from hwsim.sweeps.specification.specification import specification_from_json
+from rtl.config import ConfigError
+from workloads.registry import WorkloadError
+
+if TYPE_CHECKING:
+    from hwsim.sweeps.evaluation.outcome import PointTask, State, Task
+    from hwsim.sweeps.specification.specification import Specification
+
+__all__ = ["evaluate", "worker_name"]
+
+logger = logging.getLogger(__name__)
+
+_EXPECTED = (ConfigError, ModelError, WorkloadError, InputError, ToolError, SimulationError)
+"""What a point can fail by: its settings do not go together, its training diverged, its network does not fit."""
+
+
+def evaluate(task: Task) -> list[Outcome]:
+    """Every point of ``task``, in its order. No error of a point's gets out."""
+    specification = specification_from_json(task.specification)
+    cache = Cache(task.cache)
+    return [_outcome(specification, point, task, cache) for point in task.points]
+
+
+def worker_name() -> str:
+    """Machine and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class _Stopwatch:
+    """Seconds by what they were spent on."""
+
+    def __init__(self) -> None:
+        self.begin = self.last = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = round(now - self.last, 6)
+        self.last = now
+
+    def all(self) -> dict[str, float]:
+        return {**self.seconds, "total": round(time.perf_counter() - self.begin, 6)}
+
+
+def _outcome(specification: Specification, point: PointTask, task: Task, cache: Cache) -> Outcome:
+    watch = _Stopwatch()
+    state: State = "failed"
+    metrics: dict[str, float] = {}
+    layers: list[dict[str, Any]] | None = None
+    reason = ""
+    try:
+        state, reason, metrics, layers = _evaluated(specification, point, task, cache, watch)
+    except _EXPECTED as error:
+        reason = " ".join(str(error).split())
+    except MemoryError:
+        reason = "out of memory"
+    except Exception as error:
+        # A fault of ours in one point does not cost the user the other points; its traceback is in the log.
+        logger.exception("point %s", point.id)
+        reason = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    return Outcome(
+        id=point.id,
+        fidelity=task.fidelity,
+        state=state,
+        reason=reason,
+        metrics=metrics,
+        layers=layers,
+        timings=watch.all(),
+        worker=worker_name(),
+        environment=environment(),
+    )
+
+
+def _evaluated(
+    specification: Specification, point: PointTask, task: Task, cache: Cache, watch: _Stopwatch
+) -> tuple[State, str, dict[str, float], list[dict[str, Any]] | None]:
+    settings = settings_of(specification, point.assignment)
+    values = specification.space.effective(point.assignment)
+    early = early_figures(settings.config)
+    unknown = dict.fromkeys(METRICS, float("nan"))
+    for constraint in specification.early:
+        if not constraint.holds(values | unknown | early):
+            return "excluded", f"{constraint.text} does not hold", early, None
+    network = network_of(settings)
+    watch.lap("network")
+    if task.fidelity == "rtl":
+        return verified(network, settings, watch.lap)
+    timing = timing_of(network, settings, task.fidelity, cache)
+    watch.lap("timing")
+    estimate = estimate_layers(network.network, timing.infos, settings.config, timing.cycles, task.fidelity)
+    metrics = figures(estimate, settings.config)
+    if specification.asks_for("accuracy"):
+        accuracy = accuracy_of(network, cache)
+        watch.lap("accuracy")
+        if accuracy is None:
+            raise InputError(f"{settings.model}: its accuracy is not known: it has no test set")
+        metrics["accuracy"] = accuracy
+    return "done", "", metrics, layer_figures(estimate)

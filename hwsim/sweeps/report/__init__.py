@@ -1,0 +1,1 @@
+"""A sweep's results: for the terminal, as files, as one page."""

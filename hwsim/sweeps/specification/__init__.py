@@ -1,0 +1,1 @@
+"""SWEEP.yaml: read, checked, and made to stand on its own."""
