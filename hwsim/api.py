@@ -105,8 +105,9 @@ def estimate(
     if fidelity == "analytic" and trace is not None:
         raise InputError("a timeline shows instructions, which the analytic model has not; estimate by cycle")
     cost = network_cost(
-        network, config, fidelity, objective=objective, inputs=inputs, seed=seed, rows=rows, reporter=reporter
-    )
+        network, config, fidelity, objective=objective, inputs=inputs, seed=seed, rows=rows, engine=engine,
+        reporter=reporter,
+    )  # fmt: skip
     result = estimate_layers(cost.network, cost.infos, config, cost.cycles, fidelity)
     if trace is not None and cost.program is not None and isinstance(cost.cycles, ProgramCycles):
         from hwsim.report.trace import timeline
@@ -138,6 +139,7 @@ def network_cost(
     inputs: NDArray | Mapping[str, NDArray] | None = None,
     seed: int = 0,
     rows: RowOrder = "balanced",
+    engine: Preference = "cheapest",
     reporter: Reporter = SILENT,
 ) -> NetworkCost:
     """As :func:`estimate`, of a network that is loaded, and before anything is priced."""
