@@ -149,7 +149,7 @@ def network_cost(
     if fidelity == "analytic":
         infos = tuple(layer_info(plan) for plan in plans)
         known = assumed_density(network.graph) if density is None else density
-        found = analytic_cycles(plans, config, known)
+        found = analytic_cycles(plans, config, known, balanced=rows == "balanced")
         return NetworkCost(network=network, infos=infos, cycles=found, program=None)
     program = compile_plans(network.graph, config, plans)
     works = None
