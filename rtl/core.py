@@ -9,11 +9,10 @@ from rtl.config import ArchConfig
 from rtl.dense.core import DenseCore
 from rtl.dense.gather import gather_ports
 from rtl.dense.ports import reader
-from rtl.dma.landing import spad_write_port
 from rtl.engine import EngineSignature
 from rtl.isa import Engine
 from rtl.post.engine import PostEngine
-from rtl.scratchpad import write_port
+from rtl.scratchpad import spad_write_port, write_port
 from rtl.sparse.engine import SparseEngine
 
 __all__ = ["Core"]

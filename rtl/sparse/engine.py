@@ -7,10 +7,10 @@ from amaranth.utils import ceil_log2, exact_log2
 
 from rtl.config import ArchConfig
 from rtl.dense.gather import gather_ports
-from rtl.dma.landing import spad_write_port
 from rtl.engine import EVENT_BITS, EngineSignature
 from rtl.isa import Engine, Fault, Space, Sparse
 from rtl.isa_layout import TOKENS, instruction_layout
+from rtl.scratchpad import spad_write_port
 from rtl.sparse.chunks import Chunks
 from rtl.sparse.fill import fill_memories
 from rtl.sparse.pe import ProcessingElement
