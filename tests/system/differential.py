@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from compiler.mapping.engines import Preference
     from compiler.mapping.plan import Plan
     from compiler.mapping.sparse.plan import SparsePlan
     from compiler.program.program import Program
@@ -105,11 +106,13 @@ class Trial:
             yield f"layer {layer}: {COUNTERS[counter].name} is {got}, predicted {want}"
 
 
-def trials_of(case: Case, config: ArchConfig, objective: Objective = CYCLES) -> list[Trial]:
+def trials_of(
+    case: Case, config: ArchConfig, objective: Objective = CYCLES, *, engine: Preference = "cheapest"
+) -> list[Trial]:
     """The network as it would run, and once more with every tensor stored; none if the compiler refuses it."""
     everything = {op.output for op in case.graph.operators()}
     try:
-        found = [plan_graph(case.graph, config, objective, observe=stored) for stored in ((), everything)]
+        found = [plan_graph(case.graph, config, objective, observe=seen, engine=engine) for seen in ((), everything)]
         programs = [compile_plans(case.graph, config, plans) for plans in found]
     except ModelError:
         return []
