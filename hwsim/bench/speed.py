@@ -12,7 +12,15 @@ from compiler.mapping.planner import plan_graph
 from hwsim.analytic import analytic_cycles
 from hwsim.bench.measure import MeasuredError, hwsim_process
 from hwsim.bench.page import table
-from hwsim.bench.rivals import LIMIT_S, MODEL, SCALESIM, ZIGZAG, cycles_of, run_scalesim, run_zigzag, with_weights
+from hwsim.bench.rivals import (
+    MODEL,
+    SCALESIM,
+    ZIGZAG,
+    cycles_of,
+    run_scalesim,
+    run_zigzag,
+    with_weights,
+)
 from hwsim.network import load_network
 from rtl.config import load_arch
 
@@ -123,6 +131,6 @@ def _evaluation_ms() -> float:
     taken = []
     for _ in range(_EVALUATIONS):
         start = time.process_time()
-        analytic_cycles(plans, config)
+        analytic_cycles(plans, config, {})
         taken.append((time.process_time() - start) * 1e3)
     return sorted(taken)[_EVALUATIONS // 2]
