@@ -24,7 +24,7 @@ start = time.perf_counter()
 child = os.fork()
 if not child:
     if int(limit) > 0:
-        # SIGXCPU ends it at the first of these, and says why; it could not be told from another's SIGKILL at the second.
+        # SIGXCPU ends it at the first of these, and says why; at the second it would be a SIGKILL like any other.
         resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 10))
     os.execvp(command[0], command)
 _, status, usage = os.wait4(child, 0)

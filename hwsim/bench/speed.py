@@ -60,7 +60,7 @@ def against_others() -> Iterator[str]:
     yield (
         f"{MODEL} on a 32 x 32 array, the whole process from file to table of layers: user and system time of it and "
         f"of its children; ours the best of {_REPEATS}. The others in virtual environments of their own, once, stopped"
-        f" after {LIMIT_S} s. Required: at least {REQUIRED} times less than either."
+        f" after {ZIGZAG_LIMIT_S} and {SCALESIM_LIMIT_S} s. Required: at least {REQUIRED} times less than either."
     )
     yield ""
     rows = [_ours(f"hwsim, `{fidelity}`", *measured, base) for fidelity, measured in ours.items()]
