@@ -134,6 +134,6 @@ def _evaluation_ms() -> float:
     taken = []
     for _ in range(_EVALUATIONS):
         start = time.process_time()
-        analytic_cycles(plans, config, {})
+        analytic_cycles(plans, config, density)
         taken.append((time.process_time() - start) * 1e3)
     return sorted(taken)[_EVALUATIONS // 2]
