@@ -115,8 +115,6 @@ def _evaluated(
         accuracy = accuracy_of(network, settings, cache)
         watch.lap("accuracy")
         if accuracy is None:
-            raise InputError(
-                f"{settings.model}: its accuracy is not known: it has no test set (data: FILE.npz brings one)"
-            )
+            raise InputError(f"{settings.model}: has no test set for its accuracy; data: FILE.npz can bring one")
         metrics["accuracy"] = accuracy
     return "done", "", metrics, layer_figures(estimate)
