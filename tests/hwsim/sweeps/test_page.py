@@ -109,10 +109,10 @@ seen.begin = number();
 const [x, y, i] = dots.find(([, , i]) => points.front[i] && points.id[i] !== state.chosen);
 at(by("scatter"), x, y, "click");
 seen.dot = [points.id[i], by("chosen").textContent];
-// Other figures on the axes: another front.
+// A figure against itself: one point is best.
 const line = by("scatter").dataset.line;
-pick("y", fields.findIndex((f) => f.column === "utilization"));
-seen.line = [line, by("scatter").dataset.line];
+pick("y", fields.findIndex((f) => f.column === "latency_us"));
+seen.line = [line, by("scatter").dataset.line, state.y.column];
 // A cell of the heat map chooses its best point.
 const cell = document.querySelector("#heat td[data-id]");
 cell.click();
@@ -153,6 +153,7 @@ def test_clicks_are_seen_in_every_view(result: SweepResult, tmp_path: Path):
     seen = json.loads(re.findall(r"<title>(.*?)</title>", dom)[0].replace("&quot;", '"'))
     assert seen["begin"] == seen["cleared"] == seen["released"] == 12
     assert seen["dot"][0] == seen["dot"][1]
+    assert seen["line"][2] == "latency_us"
     assert seen["line"][0] != seen["line"][1]
     assert seen["cell"][0] == seen["cell"][1]
     assert seen["cell"][2] >= 1
