@@ -77,7 +77,6 @@ def test_points_that_share_a_network_compress_and_measure_it_once(tmp_path: Path
     whole, half = ([p for p in result.points if p.assignment["recipe.prune.sparsity"] == s] for s in (0.0, 0.5))
     assert len({p.metrics["accuracy"] for p in whole}) == len({p.metrics["accuracy"] for p in half}) == 1
     # Filters that are cut out make the network smaller and faster; untrained, it is wrong more often.
-    assert max(p.metrics["cycles"] for p in half) < min(p.metrics["cycles"] for p in whole) * 2
     for a, b in zip(sorted(whole, key=_place), sorted(half, key=_place), strict=True):
         assert b.metrics["latency_us"] < a.metrics["latency_us"]
         assert b.metrics["stored_bytes"] < a.metrics["stored_bytes"]
