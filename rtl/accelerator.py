@@ -10,8 +10,8 @@ from rtl.control.issue import Issue
 from rtl.control.layer_counters import LayerCounters
 from rtl.control.registers import Registers
 from rtl.control.run import UNIT_FETCH, Run
+from rtl.core import Core
 from rtl.csr import ADDRESS_BITS
-from rtl.dense.core import DenseCore
 from rtl.dma.axi import AxiRead, AxiWrite
 from rtl.dma.fetch import FetchEngine
 from rtl.dma.load import LoadEngine
@@ -70,14 +70,14 @@ class Accelerator(wiring.Component):
         config = self.config
         registers, run, counters = Registers(config), Run(), LayerCounters(config.control.max_layers)
         fetch, issue = FetchEngine(config), Issue(config.control)
-        load, store, dense = LoadEngine(config), StoreEngine(config), DenseCore(config)
+        load, store, core = LoadEngine(config), StoreEngine(config), Core(config)
         m.submodules.registers = registers
         m.submodules.run = run
         m.submodules.counters = counters
 
         # A run begins from the state after reset, whatever the one before it came to: its time depends on it alone.
         fresh = ResetInserter(run.reset)
-        parts: dict[str, Elaboratable] = {"fetch": fetch, "issue": issue, "load": load, "store": store, "dense": dense}
+        parts: dict[str, Elaboratable] = {"fetch": fetch, "issue": issue, "load": load, "store": store, "core": core}
         for name, part in parts.items():
             m.submodules[name] = fresh(part)
 
@@ -85,15 +85,15 @@ class Accelerator(wiring.Component):
         self._connect_fetch(m, registers, run, fetch, issue)
         engines = {
             Engine.LOAD: load.engine,
-            Engine.COMPUTE: dense.compute,
-            Engine.POST: dense.post,
+            Engine.COMPUTE: core.compute,
+            Engine.POST: core.post,
             Engine.STORE: store.engine,
         }
         for engine, port in engines.items():
             self._connect_engine(m, engine, port, run, issue, counters)
         m.d.comb += run.settled.eq(fetch.idle & issue.idles.all() & ~counters.busy)
         self._connect_dma(m, registers, load, store)
-        self._connect_scratchpads(m, load, store, dense)
+        self._connect_scratchpads(m, load, store, core)
         return m
 
     def _connect_control(self, m: Module, registers: Registers, run: Run, counters: LayerCounters) -> None:
@@ -160,13 +160,18 @@ class Accelerator(wiring.Component):
         for dma in (load, store):
             m.d.comb += [dma.dram_base.eq(registers.window_base), dma.dram_bytes.eq(registers.window_bytes)]
 
-    def _connect_scratchpads(self, m: Module, load: LoadEngine, store: StoreEngine, dense: DenseCore) -> None:
+    def _connect_scratchpads(self, m: Module, load: LoadEngine, store: StoreEngine, core: Core) -> None:
         banks, sizes = self.config.banks, self.config.memory
         ifm = Scratchpad(banks=banks, kib=sizes.ifm_kib, reads=1, gather=True)
         ofm = Scratchpad(banks=banks, kib=sizes.ofm_kib, reads=2, gather=True)
-        weight = Scratchpad(banks=banks, kib=sizes.weight_kib, reads=1)
         params = Scratchpad(banks=banks, kib=sizes.param_kib, reads=1)
-        loaded = {Space.IFM: ifm, Space.WEIGHT: weight, Space.PARAM: params}
+        loaded = {Space.IFM: ifm, Space.PARAM: params}
+        if self.config.dense_engine is not None:
+            weight = Scratchpad(banks=banks, kib=sizes.weight_kib, reads=1)
+            loaded[Space.WEIGHT] = weight
+            connect(m, core.weight, weight.read0)
+        if self.config.sparse_engine is not None:
+            connect(m, load.write, core.load)
         for space, memory in (loaded | {Space.OFM: ofm}).items():
             m.submodules[f"{space.name.lower()}_memory"] = memory
 
@@ -177,11 +182,10 @@ class Accelerator(wiring.Component):
                 memory.write.count.eq(load.write.count),
                 memory.write.data.eq(load.write.data),
             ]
-        connect(m, dense.write, ofm.write)
-        connect(m, dense.gather_ifm, ifm.gather)
-        connect(m, dense.gather_ofm, ofm.gather)
-        connect(m, dense.weight, weight.read0)
-        connect(m, dense.params, params.read0)
-        connect(m, dense.skip_ifm, ifm.read0)
-        connect(m, dense.skip_ofm, ofm.read0)
+        connect(m, core.write, ofm.write)
+        connect(m, core.gather_ifm, ifm.gather)
+        connect(m, core.gather_ofm, ofm.gather)
+        connect(m, core.params, params.read0)
+        connect(m, core.skip_ifm, ifm.read0)
+        connect(m, core.skip_ofm, ofm.read0)
         connect(m, store.read, ofm.read1)

@@ -11,10 +11,11 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from rtl.cell import Cell
+from rtl.isa import Space
 from rtl.isa_layout import ADDRESS_BITS
 from rtl.vectors import rotate_left, rotate_right
 
-__all__ = ["READ_LATENCY", "Bank", "Scratchpad", "write_port"]
+__all__ = ["READ_LATENCY", "Bank", "Scratchpad", "spad_write_port", "write_port"]
 
 READ_LATENCY = 2
 """Cycles from an address to its data: one for the memory, one for the register behind the rotation."""
@@ -24,6 +25,19 @@ def write_port(banks: int) -> wiring.Signature:
     """``count`` bytes of ``data`` go to byte ``address`` and the ones behind it, at the end of the cycle."""
     return wiring.Signature(
         {"en": Out(1), "address": Out(ADDRESS_BITS), "count": Out(range(banks + 1)), "data": Out(8 * banks)}
+    )
+
+
+def spad_write_port(banks: int) -> wiring.Signature:
+    """``count`` bytes of ``data`` go to byte ``address`` and the ones behind it of scratchpad ``space``."""
+    return wiring.Signature(
+        {
+            "en": Out(1),
+            "space": Out(Space),
+            "address": Out(ADDRESS_BITS),
+            "count": Out(range(banks + 1)),
+            "data": Out(8 * banks),
+        }
     )
 
 

@@ -62,13 +62,13 @@ class Pruning:
             raise ModelError("scope 'global' has one sparsity; of single layers it takes 0 only, to leave them alone")
 
     def masks(self, graph: Graph, trainer: Trainer, share: float = 1.0) -> Masks:
-        """The masks at ``share`` of the sparsity. Layers left alone have none."""
+        """The masks at ``share`` of the sparsity, which may be more than all of it. Layers left alone have none."""
         layers = self._chosen(graph)
-        targets = {name: share * sparsity for name, sparsity in self._targets(layers).items()}
+        targets = {name: min(share * sparsity, 1.0) for name, sparsity in self._targets(layers).items()}
 
         def decide(scores: Scores) -> Masks:
             units = _empty_first(graph, self._units(graph, layers, scores))
-            sparsity = {name: targets.get(name, share * self.sparsity) for name in units.names}
+            sparsity = {name: targets.get(name, min(share * self.sparsity, 1.0)) for name in units.names}
             return choose(units, sparsity)
 
         evidence = Evidence(

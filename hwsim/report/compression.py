@@ -43,7 +43,7 @@ def storage_table(compression: Compression) -> Table:
     Ratios are to float32 with nothing pruned, codebooks and code tables included; the last line is the whole network.
     """
     table = Table(title="storage", title_justify="left", box=SIMPLE_HEAD, caption_justify="left")
-    table.add_column("layer", overflow="fold")
+    table.add_column("layer", overflow="fold", min_width=6)
     names = (
         "weights",
         "kept\n(P)",

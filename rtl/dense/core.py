@@ -1,8 +1,8 @@
-"""The dense core: compute engine, accumulator lanes and post-processing engine, with ports for all around them."""
+"""The dense core: compute engine and accumulator lanes."""
 
 from amaranth import Module, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import Out, connect, flipped
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl.config import ArchConfig
 from rtl.dense.gather import gather_ports
@@ -10,11 +10,10 @@ from rtl.dense.lane import accumulate_layout, drain_layout
 from rtl.dense.lanes import Lanes
 from rtl.dense.output_stationary.engine import OutputStationaryEngine
 from rtl.dense.ports import reader
-from rtl.dense.post import PostEngine
 from rtl.dense.weight_stationary.engine import WeightStationaryEngine
 from rtl.engine import EngineSignature
 from rtl.isa import Engine, Fault
-from rtl.scratchpad import write_port
+from rtl.requantise import Constants
 
 __all__ = ["DATAFLOWS", "DenseCore"]
 
@@ -23,31 +22,30 @@ DATAFLOWS = {"weight_stationary": WeightStationaryEngine, "output_stationary": O
 
 
 class DenseCore(wiring.Component):
-    """Everything between the activation scratchpads.
+    """Runs COMPUTE, and requantises what it is told to.
 
     Ports
     -----
-    compute, post : EngineSignature
-    gather_ifm, gather_ofm : gather ports
+    engine : EngineSignature
+    ifm, ofm : gather ports
         Activations into the array.
-    weight, params, skip_ifm, skip_ofm : scratchpad read ports
-    write : scratchpad write port of OFM
+    weight : scratchpad read port
+    drain, side, constants, out
+        As of :class:`rtl.dense.lanes.Lanes`.
     """
 
     def __init__(self, config: ArchConfig) -> None:
         self.config = config
-        gather = gather_ports(config)
+        cols = config.dense.cols
         super().__init__(
             {
-                "compute": Out(EngineSignature(Engine.COMPUTE)),
-                "post": Out(EngineSignature(Engine.POST)),
-                "gather_ifm": gather["ifm"],
-                "gather_ofm": gather["ofm"],
+                "engine": Out(EngineSignature(Engine.COMPUTE)),
                 "weight": Out(reader(config)),
-                "params": Out(reader(config)),
-                "skip_ifm": Out(reader(config)),
-                "skip_ofm": Out(reader(config)),
-                "write": Out(write_port(config.banks)),
+                "drain": In(drain_layout(config.memory.accumulators).size),
+                "side": In(8 * cols),
+                "constants": In(Constants),
+                "out": Out(8 * cols),
+                **gather_ports(config),
             }
         )
 
@@ -55,28 +53,22 @@ class DenseCore(wiring.Component):
         m = Module()
         m.submodules.lanes = lanes = Lanes(self.config)
         m.submodules.compute_engine = compute = DATAFLOWS[self.config.dense.dataflow](self.config)
-        m.submodules.post_engine = post = PostEngine(self.config)
-        connect(m, flipped(self.compute), compute.engine)
-        connect(m, flipped(self.gather_ifm), compute.ifm)
-        connect(m, flipped(self.gather_ofm), compute.ofm)
-        connect(m, flipped(self.weight), compute.weight)
-        connect(m, flipped(self.post), post.engine)
-        for name in ("params", "skip_ifm", "skip_ofm", "write"):
-            connect(m, flipped(getattr(self, name)), getattr(post, name))
+        for name in ("engine", "ifm", "ofm", "weight"):
+            connect(m, flipped(getattr(self, name)), getattr(compute, name))
         m.d.comb += [
             lanes.psum.eq(compute.psum),
             lanes.acc.eq(compute.acc),
-            lanes.drain.eq(post.drain),
-            lanes.side.eq(post.side),
-            lanes.constants.eq(post.constants),
-            post.out.eq(lanes.out),
+            lanes.drain.eq(self.drain),
+            lanes.side.eq(self.side),
+            lanes.constants.eq(self.constants),
+            self.out.eq(lanes.out),
         ]
 
         # Each half has one read port: the array may not add into the half that drains.
         acc = data.View(accumulate_layout(self.config.memory.accumulators), compute.acc)
-        drain = data.View(drain_layout(self.config.memory.accumulators), post.drain)
+        drain = data.View(drain_layout(self.config.memory.accumulators), self.drain)
         clash = Signal()
         m.d.comb += clash.eq(acc.valid & ~acc.set & drain.valid & (acc.half == drain.half))
         with m.If(clash):
-            m.d.comb += self.compute.fault.eq(Fault.BANK)
+            m.d.comb += self.engine.fault.eq(Fault.BANK)
         return m

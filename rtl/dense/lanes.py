@@ -5,7 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.config import ArchConfig
-from rtl.dense.lane import Constants, Lane, accumulate_layout, drain_layout
+from rtl.dense.lane import Lane, accumulate_layout, drain_layout
+from rtl.requantise import Constants
 from rtl.vectors import Deskew, skewed
 
 __all__ = ["Lanes"]

@@ -19,23 +19,11 @@ from rtl.dma.axi import OKAY
 from rtl.engine import FAULT_BITS, Retire
 from rtl.isa import Fault, Space
 from rtl.isa_layout import ADDRESS_BITS, TOKENS
+from rtl.scratchpad import spad_write_port
 from rtl.spaces import loadable
 from rtl.vectors import rotate_right
 
-__all__ = ["Landing", "spad_write_port", "ticket_layout"]
-
-
-def spad_write_port(banks: int) -> wiring.Signature:
-    """``count`` bytes of ``data`` go to byte ``address`` and the ones behind it of scratchpad ``space``."""
-    return wiring.Signature(
-        {
-            "en": Out(1),
-            "space": Out(Space),
-            "address": Out(ADDRESS_BITS),
-            "count": Out(range(banks + 1)),
-            "data": Out(8 * banks),
-        }
-    )
+__all__ = ["Landing", "ticket_layout"]
 
 
 def ticket_layout(data_bytes: int) -> data.StructLayout:

@@ -22,10 +22,11 @@ from amaranth.utils import exact_log2
 
 from rtl.config import AXI_BOUNDARY_BYTES, ArchConfig
 from rtl.dma.axi import ADDRESS_BITS, AxiRead, next_burst, tie_read
-from rtl.dma.landing import Landing, spad_write_port
+from rtl.dma.landing import Landing
 from rtl.engine import EVENT_BITS, EngineSignature
 from rtl.isa import Engine, Fault, Fill, Load, Opcode, Space
 from rtl.isa_layout import instruction_layout
+from rtl.scratchpad import spad_write_port
 from rtl.spaces import IN_BEATS, loadable
 
 __all__ = ["LoadEngine"]

@@ -21,8 +21,8 @@ class PruneAndSplice:
     """Pruned weights leave the forward pass, not the training: their gradients go on, and they may come back.
 
     After each round what ranks below ``(1 - margin)`` times the target goes, what ranks above ``(1 + margin)`` times it
-    comes back, and what lies between stays as it is (the paper's two thresholds). The last tenth of the
-    training, and at least one epoch of it, is done under the final masks.
+    comes back, and what lies between stays as it is (the paper's two thresholds). The last fifth of the training, one
+    epoch at least, is done under the final masks.
     """
 
     rounds: int = 8
@@ -30,7 +30,7 @@ class PruneAndSplice:
 
     def stages(self, job: Job) -> Iterator[Stage]:
         """``rounds`` times surgery and training of all weights; then the exact target."""
-        dense, final = job.graph, min(job.epochs, max(1, job.epochs // 10))
+        dense, final = job.graph, min(job.epochs, max(1, job.epochs // 5))
         masks = Masks.none()
         for index, epochs in enumerate(shares(job.epochs - final, self.rounds), 1):
             masks = self._surgery(job, masks, dense, index)
@@ -40,17 +40,19 @@ class PruneAndSplice:
                 for name, mask in masks.kept.items():
                     quantisers[name] = MaskedForward(mask, quantisers.get(name))
                 dense = job.trainer.fit(dense, Masks.none(), epochs, quantisers=quantisers)
-        masks = job.choose(dense, 1.0)
+        # what is pruned now goes first: it is what the network was trained without
+        masks = job.choose(masks.apply(dense), 1.0)
         yield Stage("pruned", masks.apply(dense), masks)
         if final:
             yield Stage("trained", job.fit(dense, masks, final), masks)
 
     def _surgery(self, job: Job, before: Masks, dense: Graph, index: int) -> Masks:
-        share = index / self.rounds
-        surely_pruned = job.choose(dense, share * (1 - self.margin))
-        still_kept = job.choose(dense, min(share * (1 + self.margin), 1.0))
+        # early rounds prune most, so that most of the training can still mend the choice
+        share = 1 - (1 - index / self.rounds) ** 3
         if not len(before):
-            return surely_pruned
+            return job.choose(dense, share)
+        surely_pruned = job.choose(dense, share * (1 - self.margin))
+        still_kept = job.choose(dense, share * (1 + self.margin))
         return Masks(
             {
                 name: still_kept[name] | (np.asarray(keep) & before.kept.get(name, np.True_))

@@ -13,8 +13,8 @@ from amaranth.sim import Simulator
 
 from hwsim.functional import Machine
 from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
+from rtl.core import Core
 from rtl.counters import event_names
-from rtl.dense.core import DenseCore
 from rtl.dense.timing import compute_events, compute_timing
 from rtl.engine import COMMIT_SPACING
 from rtl.isa import AccumulateOp, Compute, Engine, Instruction, Post, PostConfig, PostFill, Space, encode
@@ -28,7 +28,7 @@ class CoreWithMemory(Elaboratable):
     """A dense core and its scratchpads, whose write ports but OFM's are the bench's."""
 
     def __init__(self, config: ArchConfig) -> None:
-        self.core = DenseCore(config)
+        self.core = Core(config)
         b, m = config.banks, config.memory
         self.ifm = Scratchpad(banks=b, kib=m.ifm_kib, reads=1, gather=True)
         self.ofm = Scratchpad(banks=b, kib=m.ofm_kib, reads=2, gather=True)
