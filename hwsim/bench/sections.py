@@ -111,6 +111,13 @@ def _scalesim() -> Iterator[str]:
     )  # fmt: skip
 
 
+def _pruning() -> Iterator[str]:
+    # Late: PyTorch takes seconds.
+    from hwsim.bench import pruning
+
+    yield from pruning.lines()
+
+
 SECTIONS: tuple[Section, ...] = (
     Section(key="build", title="From an empty cache to a simulated network", measure=_turnaround),
     Section(key="cocotb", title="What cocotb costs", measure=_overhead),
@@ -127,5 +134,6 @@ SECTIONS: tuple[Section, ...] = (
     Section(key="scalesim", title="SCALE-Sim", measure=_scalesim),
     Section(key="energies", title="Published energies", measure=energies.lines),
     Section(key="tools", title="Speed beside ZigZag and SCALE-Sim", measure=speed.against_others),
+    Section(key="pruning", title="Energy-aware pruning beside pruning by magnitude", measure=_pruning),
     Section(key="speed", title="Speed of an estimate", measure=speed.of_estimates),
 )

@@ -9,9 +9,10 @@ Yang, Chen and Sze, "Designing Energy-Efficient Convolutional Neural Networks us
 
 How much of a target goes is not in the paper; here the cost model decides: of several amounts the one with the least
 
-    objective(amount) / objective(now) + error(amount) / strength
+    objective(amount) / objective(now) + 2 * error(amount)
 
-so a target that costs little, or whose removal saves nothing on this hardware, keeps what it has.
+so a target that costs little, or whose removal saves nothing on this hardware, keeps what it has. A round that misses
+the floor is undone, and the next may take half as much.
 """
 
 from __future__ import annotations
@@ -38,12 +39,14 @@ if TYPE_CHECKING:
 __all__ = ["Pruner"]
 
 _START = {
-    "energy-aware": Search(strength=0.1, growth=1.5, most=1e3),
+    "energy-aware": Search(strength=0.4, growth=1.0, most=0.9),
     "magnitude": Search(strength=0.3, growth=1.0, most=0.9),
 }
-"""Strength is the error that is worth the whole objective; by magnitude, the share of the weights that goes."""
-_KEPT = (0.5, 0.625, 0.75, 0.875, 0.9375, 1.0)
-"""Parts of a target that may be left: at most a half goes in a round."""
+"""Strength is the share of a target that goes in a round: at most, or exactly."""
+_AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Parts of that share to choose from."""
+_TRADE = 0.5
+"""Output error that is worth the whole objective."""
 
 
 class Pruner:
@@ -123,11 +126,13 @@ class Pruner:
         accepted, current = state.accepted, state.current
         local = Local(target, current.graph, accepted.graph, current.masks, self._trainer, self.settings.samples)
         cost, now = self._cost(accepted), self._value(current)
-        candidates = {count: local.candidate(count) for count in self._counts(target, local.count)}
+        candidates = {
+            count: local.candidate(count) for count in self._counts(target, local.count, state.search.strength)
+        }
         values = {count: self._value(self._applied(current, c)) for count, c in candidates.items()}
 
         def price(count: int) -> float:
-            return values[count] / now + candidates[count].fitted_error / state.search.strength
+            return values[count] / now + candidates[count].fitted_error / _TRADE
 
         # Of equals, the one that keeps most.
         chosen = min(sorted(candidates, reverse=True), key=price)
@@ -143,12 +148,16 @@ class Pruner:
             current = self._applied(current, candidates[chosen])
         return replace(state, current=current, position=state.position + 1, locals=(*state.locals, step))
 
-    def _counts(self, target: Target, present: int) -> list[int]:
-        """How many units to keep, to choose from; of channels also those that fill their last tile."""
-        counts = {max(1, round(present * part)) for part in _KEPT}
+    def _counts(self, target: Target, present: int, most: float) -> list[int]:
+        """How many units to keep, to choose from; of channels also those that fill their last tile.
+
+        At least one may go, and ``most`` (0..1) of them at most.
+        """
+        largest = max(1, round(most * present))
+        counts = {max(1, present - round(part * largest)) for part in _AMOUNTS}
         if isinstance(target, ChannelTarget):
             quantum = self.cost.quantum
-            counts |= {count // quantum * quantum for count in counts if count >= quantum}
+            counts |= {filled for count in counts if (filled := count // quantum * quantum) >= present - largest > 0}
         return sorted(counts)
 
     @staticmethod

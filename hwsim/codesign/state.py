@@ -67,7 +67,7 @@ class State:
     current: Pruned
     """The one being pruned."""
     search: Search
-    """How much accuracy a round may risk for the objective."""
+    """How much a round may take."""
     round: int = 0
     order: tuple[str, ...] = ()
     """Targets of this round, most of the objective first."""
