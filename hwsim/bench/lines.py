@@ -31,8 +31,16 @@ class Series:
 def line_chart(
     title: str, across: str, places: Sequence[int], series: Sequence[Series], ticks: Sequence[float], unit: str
 ) -> Markup:
-    """``series`` over ``places`` at equal distances; ``ticks`` mark the upright axis, and are its ends."""
+    """``series`` over ``places`` at equal distances; ``ticks`` mark the upright axis, and are its ends.
+
+    Raises:
+        ValueError: a value beyond the axis.
+
+    """
     low, high = min(ticks), max(ticks)
+    beyond = [value for line in series for value in line.values if not low <= value <= high]
+    if beyond:
+        raise ValueError(f"{title}: {beyond[0]:g} is outside of the axis from {low:g} to {high:g}")
 
     def x(index: int) -> float:
         return _LEFT + index / (len(places) - 1) * (_WIDTH - _LEFT - _RIGHT)

@@ -9,10 +9,10 @@ Yang, Chen and Sze, "Designing Energy-Efficient Convolutional Neural Networks us
 
 How much of a target goes is not in the paper; here the cost model decides: of several amounts the one with the least
 
-    objective(amount) / objective(now) + 2 * error(amount)
+    objective(amount) / objective(now) + error(amount) / trade
 
 so a target that costs little, or whose removal saves nothing on this hardware, keeps what it has. A round that misses
-the floor is undone, and the next may take half as much.
+the floor is undone, and the next may take half as much; where no target goes, errors count for half as much.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 from compiler.compress.masks import Masks
 from hwsim.codesign.local import Candidate, Local
 from hwsim.codesign.magnitude import prune_by_magnitude
-from hwsim.codesign.search import Search
 from hwsim.codesign.state import LocalStep, Pruned, RoundStep, State, load_state, save_state
 from hwsim.codesign.targets import ChannelTarget, Target, targets
 from hwsim.progress import SILENT
@@ -38,15 +37,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Pruner"]
 
-_START = {
-    "energy-aware": Search(strength=0.4, growth=1.0, most=0.9),
-    "magnitude": Search(strength=0.3, growth=1.0, most=0.9),
-}
-"""Strength is the share of a target that goes in a round: at most, or exactly."""
+_START = {"energy-aware": 0.4, "magnitude": 0.3}
+"""The share of a target that goes in the first round: at most, or exactly."""
+_CAUTION = 0.5
+"""What is left of that share after a round that missed the floor."""
 _AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Parts of that share to choose from."""
-_TRADE = 0.5
-"""Output error that is worth the whole objective."""
+_MOST_TRADE = 512.0
+"""Where even the loss of all outputs is worth a five-hundredth of the objective: what is left saves nothing."""
 
 
 class Pruner:
@@ -92,7 +90,7 @@ class Pruner:
     def start(self) -> State:
         """Before the first step."""
         whole = Pruned(self.graph, Masks.none())
-        return State(accepted=whole, current=whole, search=_START[self.settings.method])
+        return State(accepted=whole, current=whole, strength=_START[self.settings.method])
 
     def advance(self, state: State) -> State:
         """One step: of a round its beginning, one target, or its end."""
@@ -115,7 +113,7 @@ class Pruner:
             return replace(state, done=True)
         current = state.accepted
         if self.settings.method == "magnitude":
-            masks = prune_by_magnitude(tuple(self.targets.values()), current, state.search.strength)
+            masks = prune_by_magnitude(tuple(self.targets.values()), current, state.strength)
             return replace(state, current=Pruned(current.graph, masks), order=order, position=len(order))
         return replace(state, current=current, order=order, position=0)
 
@@ -126,13 +124,11 @@ class Pruner:
         accepted, current = state.accepted, state.current
         local = Local(target, current.graph, accepted.graph, current.masks, self._trainer, self.settings.samples)
         cost, now = self._cost(accepted), self._value(current)
-        candidates = {
-            count: local.candidate(count) for count in self._counts(target, local.count, state.search.strength)
-        }
+        candidates = {count: local.candidate(count) for count in self._counts(target, local.count, state.strength)}
         values = {count: self._value(self._applied(current, c)) for count, c in candidates.items()}
 
         def price(count: int) -> float:
-            return values[count] / now + candidates[count].fitted_error / _TRADE
+            return values[count] / now + candidates[count].fitted_error / state.trade
 
         # Of equals, the one that keeps most.
         chosen = min(sorted(candidates, reverse=True), key=price)
@@ -180,31 +176,29 @@ class Pruner:
         accepted = accuracy >= self.floor - 1e-9
         step = RoundStep(
             round=state.round,
-            strength=state.search.strength,
+            strength=state.strength,
             accuracy_before_tuning=before,
             accuracy=accuracy,
             value=self._value(current),
             accepted=accepted,
         )
         failures = 0 if accepted else state.failures + 1
-        search = state.search.worked() if accepted else state.search.failed()
         return replace(
             state,
             accepted=current if accepted else state.accepted,
-            search=search,
+            strength=state.strength * (1.0 if accepted else _CAUTION),
             failures=failures,
-            done=failures >= self.settings.retries or search.exhausted,
+            done=failures >= self.settings.retries,
             rounds=(*state.rounds, step),
             round=state.round + 1,
             order=(),
             position=0,
         )
 
-    @staticmethod
-    def _nothing_pruned(state: State) -> State:
-        """Risk more; or end, where all that is left to try is too much."""
-        search = state.search.idle()
-        return replace(state, search=search, done=search.exhausted, order=(), position=0)
+    def _nothing_pruned(self, state: State) -> State:
+        """Let savings count for more against errors; or end, where nothing is left that saves."""
+        done = self.settings.method == "magnitude" or state.trade >= _MOST_TRADE
+        return replace(state, trade=2 * state.trade, done=done, order=(), position=0)
 
 
 def _logged(

@@ -11,7 +11,7 @@ import numpy as np
 from compiler.sparse.balance import balance
 from compiler.sparse.csc import encode
 from compiler.sparse.engine import EngineRun, run
-from rtl.config import ArchConfig, BusConfig, MemoryConfig, SparseConfig
+from rtl.config import ArchConfig, load_arch
 from workloads import eie
 
 if TYPE_CHECKING:
@@ -36,15 +36,17 @@ class Pruned:
 
 
 def configuration(pes: int = 64, fifo_depth: int = 8) -> ArchConfig:
-    """EIE's engine, of more or fewer PEs and places in their queues."""
-    sparse = SparseConfig(
-        pes=pes, fifo_depth=fifo_depth, spmat_kib=min(128, _MOST_KIB // pes), pointers=16384, accumulators=256,
-        lanes=min(8, pes),
-    )  # fmt: skip
-    return ArchConfig(
-        name=f"eie-{pes}", clock_mhz=CLOCK_MHZ, dense=None, sparse=sparse,
-        memory=MemoryConfig(ifm_kib=64, ofm_kib=64, param_kib=128), bus=BusConfig(data_bytes=32, burst_beats=32),
-    )  # fmt: skip
+    """``eie-64``, with more or fewer PEs and places in their queues."""
+    preset = load_arch("eie-64")
+    sizes = {
+        "pes": pes,
+        "fifo_depth": fifo_depth,
+        "spmat_kib": min(preset.sparse.spmat_kib, _MOST_KIB // pes),
+        "lanes": min(preset.sparse.lanes, pes),
+    }
+    return ArchConfig.model_validate(
+        preset.model_dump() | {"name": f"eie-{pes}", "sparse": preset.sparse.model_dump() | sizes}
+    )
 
 
 @cache

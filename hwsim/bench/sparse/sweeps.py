@@ -29,7 +29,9 @@ def fifo_depth() -> Iterator[str]:
         for name in eie.layers()
     }
     series = [Series(name, tuple(100 * v for v in values)) for name, values in found.items()]
-    chart = line_chart("PE efficiency by queue depth", "places in each queue", _DEPTHS, series, range(60, 101, 5), " %")
+    chart = line_chart(
+        "PE efficiency by queue depth", "places in each queue", _DEPTHS, series, range(50, 101, 10), " %"
+    )
     yield _figure("eie-fifo-depth", "PE efficiency of EIE's nine layers by queue depth", chart)
     yield ""
     rows = [(name, *(f"{value:.1%}" for value in values)) for name, values in found.items()]

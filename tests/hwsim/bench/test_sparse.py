@@ -29,6 +29,11 @@ def test_a_chart_has_a_point_for_every_value_and_no_label_over_another() -> None
     assert labels[2] - labels[1] >= 13
 
 
+def test_a_value_beyond_the_axis_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^title: 51 is outside of the axis from 0 to 50$"):
+        line_chart("title", "across", (1, 2), [Series("a", (10, 51))], range(0, 51, 10), "")
+
+
 def test_area_is_within_a_fifth_of_eie() -> None:
     (row,) = [line for line in area.lines() if line.startswith("| PE |")]
     assert abs(float(row.split("|")[-2].strip().removesuffix("%"))) < 20
