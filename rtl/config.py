@@ -32,6 +32,7 @@ __all__ = [
     "MemoryConfig",
     "SparseConfig",
     "TechnologyConfig",
+    "explain",
     "load_arch",
     "preset_names",
     "settings",
@@ -366,7 +367,7 @@ def parse_arch(text: str, origin: str) -> ArchConfig:
     try:
         return ArchConfig.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: " + "; ".join(_explain(e) for e in error.errors()[:3])) from error
+        raise ConfigError(f"{origin}: " + "; ".join(explain(e) for e in error.errors()[:3])) from error
 
 
 def _read(arch: str | Path) -> tuple[str, str]:
@@ -402,7 +403,8 @@ def _brief(text: str, *, most: int = 80) -> str:
     return plain if len(plain) <= most else plain[: most - 3] + "..."
 
 
-def _explain(error: ErrorDetails) -> str:
+def explain(error: ErrorDetails) -> str:
+    """What is wrong with a setting, in a few words for a person."""
     where = _brief(".".join(map(str, error["loc"]))) or "architecture"
     if error["type"] == "extra_forbidden":
         known = settings(ArchConfig)

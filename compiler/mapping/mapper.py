@@ -20,13 +20,26 @@ if TYPE_CHECKING:
     from compiler.mapping.job import Job
     from rtl.config import ArchConfig
 
-__all__ = ["CYCLES", "Cost", "Cut", "Objective", "Situation", "cut_cost", "cuts"]
+__all__ = [
+    "COMPUTE_OVERHEAD",
+    "CYCLES",
+    "LOAD_OVERHEAD",
+    "POST_OVERHEAD",
+    "STRIP_OVERHEAD",
+    "Cost",
+    "Cut",
+    "Objective",
+    "Situation",
+    "cut_cost",
+    "cuts",
+    "filter_tiles_that_fit",
+]
 
-_POST_OVERHEAD = 14
+POST_OVERHEAD = 14
 """Cycles of a POST beside its pixels: decoding, parameters, the tail of the side bus."""
-_COMPUTE_OVERHEAD = 3
-_LOAD_OVERHEAD = 4
-_STRIP_OVERHEAD = 1
+COMPUTE_OVERHEAD = 3
+LOAD_OVERHEAD = 4
+STRIP_OVERHEAD = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,7 @@ def cuts(job: Job, config: ArchConfig, situation: Situation) -> list[Cut]:
 
 
 def _candidates(job: Job, config: ArchConfig, situation: Situation) -> list[Cut]:
-    groups = {len(job.tiles), _filter_tiles_that_fit(job, config)}
+    groups = {len(job.tiles), filter_tiles_that_fit(job, config)}
     largest = config.memory.accumulators
     pixels = {min(largest, max(16, 4 * config.dense.rows) << k) for k in range(8)} | {largest}
     plans = []
@@ -106,7 +119,7 @@ def _candidates(job: Job, config: ArchConfig, situation: Situation) -> list[Cut]
     return plans
 
 
-def _filter_tiles_that_fit(job: Job, config: ArchConfig) -> int:
+def filter_tiles_that_fit(job: Job, config: ArchConfig) -> int:
     """Filter tiles whose weights fit the scratchpad together, in groups as even as can be; at least one."""
     total = len(job.tiles)
     largest = max(tile.weight_bytes for tile in job.tiles)
@@ -127,8 +140,8 @@ def cut_cost(job: Job, config: ArchConfig, situation: Situation, plan: Cut) -> C
         for (_, windows), tile_count in kinds.items():
             for _, run, kx, ky in windows:
                 cycles = _stream_cycles(job, config, height, width, run, kx, ky)
-                compute += patch_count * tile_count * (cycles + _COMPUTE_OVERHEAD)
-            post += patch_count * tile_count * (height * width + _POST_OVERHEAD)
+                compute += patch_count * tile_count * (cycles + COMPUTE_OVERHEAD)
+            post += patch_count * tile_count * (height * width + POST_OVERHEAD)
 
     weights = sum(tile.weight_bytes for tile in job.tiles)
     group_weights = max(
@@ -150,10 +163,10 @@ def cut_cost(job: Job, config: ArchConfig, situation: Situation, plan: Cut) -> C
     stores = 0 if situation.output_resident else out_bytes
 
     per_cycle = config.bus.data_bytes / config.dram.beat_interval
-    load = (inputs + weights + skips + params) / per_cycle + _LOAD_OVERHEAD * count * len(job.tiles)
+    load = (inputs + weights + skips + params) / per_cycle + LOAD_OVERHEAD * count * len(job.tiles)
     # A group writes a strip of each pixel, and a strip is a burst of its own.
     strip = sum(tile.filters for tile in job.tiles[: plan.group])
-    beats = out_bytes / per_cycle if groups == 1 else _pixels(job) * groups * (strip / per_cycle + _STRIP_OVERHEAD)
+    beats = out_bytes / per_cycle if groups == 1 else _pixels(job) * groups * (strip / per_cycle + STRIP_OVERHEAD)
     store = beats if stores else 0
     first_tile = min(tile_bytes, job.in_shape[0] * job.in_shape[1] * channels)
     fill = (0 if situation.input_resident else first_tile / per_cycle) + 2 * config.dram.latency_cycles

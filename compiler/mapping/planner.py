@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from compiler.mapping.sparse.job import SparseJob
     from rtl.config import ArchConfig
 
-__all__ = ["assumed_density", "plan_graph"]
+__all__ = ["assumed_density", "params_stay", "plan_graph"]
 
 Job_ = TypeVar("Job_")
 Plan_ = TypeVar("Plan_")
@@ -70,6 +70,17 @@ def assumed_density(graph: Graph) -> dict[str, float]:
             if quant is not None and rule.low == quant.zero_point:
                 density[op.output] = _RELU_DENSITY
     return density
+
+
+def params_stay(job: Job, config: ArchConfig) -> tuple[int, bool]:
+    """Filter tiles whose parameters are loaded together, half of the scratchpad at most; whether all stay."""
+    size, banks = config.memory.param_kib * 1024, config.banks
+    per_tile = max(tile.param_bytes for tile in job.tiles)
+    chunk = max(1, min(len(job.tiles), size // 2 // per_tile))
+    sizes = [
+        sum(tile.param_bytes for tile in job.tiles[first : first + chunk]) for first in range(0, len(job.tiles), chunk)
+    ]
+    return chunk, sum(aligned(s, banks) for s in sizes) <= size
 
 
 class _Planning:
@@ -229,7 +240,7 @@ class _Planning:
         skip = self.residency.of(job.skip)
         start, stop = self.residency.free()
         situation = self._situation(job, target)
-        chunk, hold_params = self._params(job)
+        chunk, hold_params = params_stay(job, self.config)
         plan = Plan(
             job=job,
             segment=segment,
@@ -306,17 +317,6 @@ class _Planning:
         banks, size = self.config.banks, self.config.memory.weight_kib * 1024
         sizes = [sum(aligned(w.size, banks) for w in tile.windows) for tile in job.tiles]
         return all(sum(sizes[k : k + cut.group]) <= size for k in range(0, len(sizes), cut.group))
-
-    def _params(self, job: Job) -> tuple[int, bool]:
-        """Filter tiles whose parameters are loaded together, half of the scratchpad at most; whether all stay."""
-        size, banks = self.config.memory.param_kib * 1024, self.config.banks
-        per_tile = max(tile.param_bytes for tile in job.tiles)
-        chunk = max(1, min(len(job.tiles), size // 2 // per_tile))
-        sizes = [
-            sum(tile.param_bytes for tile in job.tiles[first : first + chunk])
-            for first in range(0, len(job.tiles), chunk)
-        ]
-        return chunk, sum(aligned(s, banks) for s in sizes) <= size
 
     def _input_stays(self, plan: Plan) -> Plan:
         """``plan``, with what IFM holds: all patches for further groups, or the whole input from the layer before."""

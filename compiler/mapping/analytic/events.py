@@ -7,7 +7,7 @@ Each kind is a row of a table, and the table is evaluated at once for all layers
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from compiler.mapping.plan import Plan
     from rtl.config import ArchConfig
 
-__all__ = ["plan_events"]
+__all__ = ["ComputeTable", "array_cycles", "compute_table", "plan_events"]
 
 _INDEX = {counter.name: index for index, counter in enumerate(COUNTERS)}
 
 
-def plan_events(plans: Sequence[Plan], config: ArchConfig) -> NDArray[np.int64]:
-    """``[plans, counters]``: every event but the stalls, which are left 0."""
+def plan_events(plans: Sequence[Plan], config: ArchConfig, computes: ComputeTable | None = None) -> NDArray[np.int64]:
+    """``[plans, counters]``: every event but the stalls, which are left 0. ``computes`` saves making them again."""
     counters = np.zeros((len(plans), len(COUNTERS)), np.int64)
     _dram(plans, config, counters)
-    _compute(plans, config, counters)
+    _compute(compute_table(plans, config) if computes is None else computes, config, counters)
     for layer, plan in enumerate(plans):
         _post(plan, counters[layer])
     return counters
@@ -70,7 +70,30 @@ def _dram(plans: Sequence[Plan], config: ArchConfig, counters: NDArray[np.int64]
     counters[:, _INDEX["store_ofm_bytes"]] = counters[:, _INDEX["dram_write_bytes"]]
 
 
-def _compute(plans: Sequence[Plan], config: ArchConfig, counters: NDArray[np.int64]) -> None:
+class ComputeTable(NamedTuple):
+    """The COMPUTEs of plans: a row for ``times`` of them that are alike, of plan ``owner``."""
+
+    owner: NDArray[np.int64]
+    times: NDArray[np.int64]
+    height: NDArray[np.int64]
+    width: NDArray[np.int64]
+    run: NDArray[np.int64]
+    step: NDArray[np.int64]
+    filters: NDArray[np.int64]
+    depthwise: NDArray[np.int64]
+    hold: NDArray[np.int64]
+    op: NDArray[np.int64]
+    ofm: NDArray[np.int64]
+    """Whether the input is there."""
+    full: NDArray[np.int64]
+    """Reduction tiles of all rows of the array,"""
+    tails: NDArray[np.int64]
+    """and of ``tail`` rows."""
+    tail: NDArray[np.int64]
+
+
+def compute_table(plans: Sequence[Plan], config: ArchConfig) -> ComputeTable:
+    """The COMPUTEs of ``plans``, at least one."""
     columns = [(layer, *row) for layer, plan in enumerate(plans) for row in _compute_rows(plan, config)]
     owner, count, height, width, run, kx, ky, step, filters, flatten, depthwise, hold, op, ofm = np.array(
         columns, np.int64
@@ -80,6 +103,26 @@ def _compute(plans: Sequence[Plan], config: ArchConfig, counters: NDArray[np.int
     full, tail = length // rows * runs, length % rows
     tails = np.where(tail > 0, runs, 0)
     full, tails, tail = np.where(depthwise, 0, full), np.where(depthwise, ky, tails), np.where(depthwise, kx, tail)
+    return ComputeTable(owner, count, height, width, run, step, filters, depthwise, hold, op, ofm, full, tails, tail)
+
+
+def array_cycles(table: ComputeTable, config: ArchConfig, plans: int) -> NDArray[np.int64]:
+    """``[plans]``: cycles for which the array is busy, each COMPUTE right behind the one before."""
+    rows, pixels = config.dense.rows, table.height * table.width
+    if config.dense.dataflow == "output_stationary":
+        block, blocks = np.minimum(rows, pixels), -(-pixels // rows)
+        spent = (table.full + table.tails) * blocks * np.where(table.full > 0, rows, np.maximum(block, table.tail))
+    else:
+        vectors = np.where(table.depthwise, ((table.width - 1) * table.step + table.tail) * table.height, pixels)
+        spent = table.full * np.maximum(vectors, rows) + table.tails * np.maximum(vectors, table.tail)
+    busy = np.zeros(plans, np.int64)
+    np.add.at(busy, table.owner, table.times * spent)
+    return busy
+
+
+def _compute(table: ComputeTable, config: ArchConfig, counters: NDArray[np.int64]) -> None:
+    owner, count, height, width, run, step, filters, depthwise, hold, op, ofm, full, tails, tail = table
+    rows = config.dense.rows
     tiles, total = full + tails, full * rows + tails * tail
     pixels = height * width
     sums = pixels * filters
@@ -91,7 +134,7 @@ def _compute(plans: Sequence[Plan], config: ArchConfig, counters: NDArray[np.int
         writes = sums * np.where(op == AccumulateOp.MAX, tiles, 1)
     else:
         passes = np.ones_like(pixels)
-        vectors = np.where(depthwise, ((width - 1) * step + kx) * height, pixels)
+        vectors = np.where(depthwise, ((width - 1) * step + tail) * height, pixels)
         streamed = vectors * tiles
         act = vectors * np.where(depthwise, run * tiles, total)
         writes = sums * tiles
