@@ -16,7 +16,8 @@ from compiler.mapping.analytic.cycles import plan_cycles
 from compiler.mapping.analytic.events import plan_events
 from compiler.mapping.plan import Plan
 from compiler.mapping.sparse.events import sparse_events
-from compiler.mapping.sparse.plan import SparsePlan, plan_situation, sparse_cost
+from compiler.mapping.sparse.expected import expected_cycles
+from compiler.mapping.sparse.plan import SparsePlan
 from rtl.counters import COUNTERS
 
 if TYPE_CHECKING:
@@ -45,9 +46,16 @@ class AnalyticCycles:
 
 
 def analytic_cycles(
-    plans: Sequence[Plan | SparsePlan], config: ArchConfig, density: Mapping[str, float]
+    plans: Sequence[Plan | SparsePlan],
+    config: ArchConfig,
+    density: Mapping[str, float],
+    *,
+    balanced: bool = False,
 ) -> AnalyticCycles:
-    """Cycles and events of ``plans`` on ``config``, for inputs of sparse layers of that ``density``, by tensor."""
+    """Cycles and events of ``plans`` on ``config``, for inputs of sparse layers of that ``density``, by tensor.
+
+    ``balanced`` says of their rows that they are spread over PEs by their weights, and not as they come.
+    """
     cycles, counters = np.zeros(len(plans), np.int64), np.zeros((len(plans), len(COUNTERS)), np.int64)
     dense = [k for k, plan in enumerate(plans) if isinstance(plan, Plan)]
     if dense:
@@ -56,6 +64,6 @@ def analytic_cycles(
     for k, plan in enumerate(plans):
         if isinstance(plan, SparsePlan):
             share = density[plan.job.source]
-            cycles[k] = round(sparse_cost(plan.job, config, plan_situation(plan), plan.cut, share).cycles)
+            cycles[k] = expected_cycles(plan, config, share, balanced=balanced)
             counters[k] = sparse_events(plan, config, share)
     return AnalyticCycles(cycles, counters)

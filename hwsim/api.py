@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compiler.ir.graph import Graph
+    from compiler.mapping.engines import Preference
     from compiler.program.program import LayerInfo, Program
     from hwsim.progress import Reporter
     from hwsim.simulation.harness import MemoryKind
@@ -75,6 +76,7 @@ def estimate(
     inputs: NDArray | Mapping[str, NDArray] | None = None,
     seed: int = 0,
     rows: RowOrder = "balanced",
+    engine: Preference = "cheapest",
     trace: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Estimate:
@@ -82,7 +84,8 @@ def estimate(
 
     What a sparse layer takes depends on its data: ``inputs`` are as :func:`simulate` takes them, by default those that
     it runs for ``seed``. ``rows`` says how rows of compressed weights come to PEs: ``balanced`` by their weights and by
-    activations of calibration, or ``interleaved`` as they are. All three mean nothing to dense layers.
+    activations of calibration, or ``interleaved`` as they are. All three mean nothing to dense layers. ``engine`` is
+    where layers run that more than one engine can run.
 
     ``analytic`` makes no program: events are those of ``cycle`` to the last one, cycles are close to it, and stalls
     are not known. ``objective`` is what the mapper minimises in every layer.
@@ -102,8 +105,9 @@ def estimate(
     if fidelity == "analytic" and trace is not None:
         raise InputError("a timeline shows instructions, which the analytic model has not; estimate by cycle")
     cost = network_cost(
-        network, config, fidelity, objective=objective, inputs=inputs, seed=seed, rows=rows, reporter=reporter
-    )
+        network, config, fidelity, objective=objective, inputs=inputs, seed=seed, rows=rows, engine=engine,
+        reporter=reporter,
+    )  # fmt: skip
     result = estimate_layers(cost.network, cost.infos, config, cost.cycles, fidelity)
     if trace is not None and cost.program is not None and isinstance(cost.cycles, ProgramCycles):
         from hwsim.report.trace import timeline
@@ -135,16 +139,17 @@ def network_cost(
     inputs: NDArray | Mapping[str, NDArray] | None = None,
     seed: int = 0,
     rows: RowOrder = "balanced",
+    engine: Preference = "cheapest",
     reporter: Reporter = SILENT,
 ) -> NetworkCost:
     """As :func:`estimate`, of a network that is loaded, and before anything is priced."""
     reporter.stage("mapping")
     network, density = prepared(network, config, rows)
-    plans = plan_graph(network.graph, config, mapper_objective(objective, config), density=density)
+    plans = plan_graph(network.graph, config, mapper_objective(objective, config), density=density, engine=engine)
     if fidelity == "analytic":
         infos = tuple(layer_info(plan) for plan in plans)
         known = assumed_density(network.graph) if density is None else density
-        found = analytic_cycles(plans, config, known)
+        found = analytic_cycles(plans, config, known, balanced=rows == "balanced")
         return NetworkCost(network=network, infos=infos, cycles=found, program=None)
     program = compile_plans(network.graph, config, plans)
     works = None
@@ -272,6 +277,7 @@ def simulate(
     calibration: NDArray | Literal["random"] | None = None,
     objective: Goal = "cycles",
     rows: RowOrder = "balanced",
+    engine: Preference = "cheapest",
     reporter: Reporter = SILENT,
 ) -> Simulation:
     """Run ``model`` on the RTL of ``arch``: its bytes against the reference interpreter, its cycles against the model.
@@ -280,8 +286,8 @@ def simulate(
     ``layers``) stored to DRAM, to compare their bytes one by one. Each run is held to the model's cycles of its own.
 
     ``inputs`` is the model's input (or inputs, by name), a sample of the workload or random by ``seed`` without it.
-    ``rows`` is as :func:`estimate` takes it. ``layers`` are names, numbers
-    or ranges (``2-5``) of the layers whose bytes are compared, all without it.
+    ``rows`` and ``engine`` are as :func:`estimate` takes them. ``layers`` are names, numbers or ranges (``2-5``) of the
+    layers whose bytes are compared, all without it.
 
     Raises:
         ConfigError, ModelError, WorkloadError, InputError: one line that names the culprit.
@@ -296,7 +302,7 @@ def simulate(
     given = given_inputs(network, inputs, seed)
     return simulate_network(
         network, config, given, layers=layers, simulator=simulator, memory=memory, waves=waves, seed=seed,
-        objective=objective, rows=rows, reporter=reporter,
+        objective=objective, rows=rows, engine=engine, reporter=reporter,
     )  # fmt: skip
 
 
@@ -312,6 +318,7 @@ def simulate_network(
     seed: int = 0,
     objective: Goal = "cycles",
     rows: RowOrder = "balanced",
+    engine: Preference = "cheapest",
     reporter: Reporter = SILENT,
 ) -> Simulation:
     """As :func:`simulate`, of a network that is loaded, on inputs by tensor."""
@@ -322,10 +329,10 @@ def simulate_network(
     network, density = prepared(network, config, rows)
     graph = network.graph
     goal = mapper_objective(objective, config)
-    program = compile_graph(graph, config, objective=goal, density=density)
+    program = compile_graph(graph, config, objective=goal, density=density, engine=engine)
     chosen = _chosen(program, layers)
     targets = {program.layers[i].target for i in chosen}
-    observed = compile_graph(graph, config, observe=targets, objective=goal, density=density)
+    observed = compile_graph(graph, config, observe=targets, objective=goal, density=density, engine=engine)
     reporter.stage("reference interpreter")
     reference = interpret(graph, inputs)
     cycles, observed_cycles = (

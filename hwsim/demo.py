@@ -181,6 +181,8 @@ def run_demo(
 
     """
     config = arch if isinstance(arch, ArchConfig) else load_arch(arch)
+    if config.dense_engine is None:
+        raise InputError(f"{config.name} has no dense engine, which the demo runs on; simulate {WORKLOAD} instead")
     reporter.stage(f"quantising {WORKLOAD}")
     network = load_network(WORKLOAD)
     test = _test_set(network, images)
@@ -189,8 +191,10 @@ def run_demo(
     reference_answers = [_answer(network.graph, values) for values in references]
 
     reporter.stage("mapping")
-    plain = compile_graph(network.graph, config)
-    observed = compile_graph(network.graph, config, observe={layer.target for layer in plain.layers})
+    # Dense: sparse layers have a timing of their own for every image.
+    plain = compile_graph(network.graph, config, engine="dense")
+    targets = {layer.target for layer in plain.layers}
+    observed = compile_graph(network.graph, config, observe=targets, engine="dense")
     model, observed_model = program_cycles(plain, config), program_cycles(observed, config)
     estimated = estimate_program(network, plain, config, model)
 

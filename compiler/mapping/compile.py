@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from compiler.ir.graph import Graph
     from compiler.ir.integer import IntegerOp
+    from compiler.mapping.engines import Preference
     from compiler.mapping.plan import Plan
     from rtl.config import ArchConfig
     from rtl.isa import Instruction
@@ -39,8 +40,11 @@ def compile_graph(
     observe: Collection[str] = (),
     objective: Objective = CYCLES,
     density: Mapping[str, float] | None = None,
+    engine: Preference = "cheapest",
 ) -> Program:
-    """Map ``graph`` onto ``config``, for the least of ``objective``; ``density`` is as :func:`plan_graph` takes it.
+    """Map ``graph`` onto ``config``, for the least of ``objective``.
+
+    ``density`` and ``engine`` are as :func:`~compiler.mapping.planner.plan_graph` takes them.
 
     ``observe`` names tensors that are stored to DRAM even if they could stay on the chip, so that they can be looked
     at. That costs traffic and time, in the hardware as in the model.
@@ -49,7 +53,8 @@ def compile_graph(
         ModelError: an operator or a size that this architecture cannot take; the message names the operator.
 
     """
-    return compile_plans(graph, config, plan_graph(graph, config, objective, observe=observe, density=density))
+    plans = plan_graph(graph, config, objective, observe=observe, density=density, engine=engine)
+    return compile_plans(graph, config, plans)
 
 
 def compile_plans(graph: Graph, config: ArchConfig, plans: Sequence[Plan | SparsePlan]) -> Program:

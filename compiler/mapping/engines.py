@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from compiler.errors import ModelError
 from compiler.ir.integer import Conv, Host, IntegerOp
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from compiler.ir.graph import Graph
     from rtl.config import ArchConfig
 
-__all__ = ["Choices", "choices", "host_operators", "host_reason", "runs_sparse"]
+__all__ = ["Choices", "Preference", "choices", "host_operators", "host_reason", "runs_sparse"]
+
+
+Preference = Literal["cheapest", "dense", "sparse"]
+"""Which engine a layer that several can run is for: the cheaper one by the objective, or one of them by decree."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +35,14 @@ class Choices:
     def jobs(self) -> tuple[Job, ...]:
         """On whichever engine there is: what is read and written is the same on both."""
         return self.dense or self.sparse
+
+    def preferring(self, engine: Preference) -> Choices:
+        """Only ``engine``, if it is among them."""
+        if engine == "sparse" and self.sparse:
+            return Choices(sparse=self.sparse)
+        if engine == "dense" and self.dense:
+            return Choices(dense=self.dense)
+        return self
 
 
 def choices(graph: Graph, op: IntegerOp, config: ArchConfig) -> Choices:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from compiler.ir.graph import Graph
+    from compiler.mapping.engines import Preference
     from compiler.mapping.job import Job
     from compiler.mapping.sparse.job import SparseJob
     from rtl.config import ArchConfig
@@ -47,8 +48,9 @@ def plan_graph(
     *,
     observe: Collection[str] = (),
     density: Mapping[str, float] | None = None,
+    engine: Preference = "cheapest",
 ) -> tuple[Plan | SparsePlan, ...]:
-    """How every job of ``graph`` is done on ``config``, in order, each on the engine where it is cheapest.
+    """How every job of ``graph`` is done on ``config``, in order, each on the ``engine`` where it is cheapest.
 
     ``observe`` names tensors that are stored to DRAM even if they could stay on the chip. ``density`` has the share of
     each tensor's elements that differ from its zero point: what the sparse engine takes depends on it. Without it half
@@ -58,7 +60,7 @@ def plan_graph(
         ModelError: an operator or a size that this architecture cannot take; the message names the operator.
 
     """
-    return _Planning(graph, config, objective, frozenset(observe), density).run()
+    return _Planning(graph, config, objective, frozenset(observe), density, engine).run()
 
 
 def assumed_density(graph: Graph) -> dict[str, float]:
@@ -81,6 +83,7 @@ class _Planning:
         objective: Objective,
         observe: frozenset[str],
         density: Mapping[str, float] | None,
+        engine: Preference,
     ) -> None:
         self.graph = graph
         self.config = config
@@ -88,7 +91,7 @@ class _Planning:
         self.observe = observe
         self.operators: list[IntegerOp] = [op for op in graph.operators() if isinstance(op, IntegerOp)]
         self.density = assumed_density(graph) if density is None else density
-        found = {op.name: choices(graph, op, config) for op in self.operators}
+        found = {op.name: choices(graph, op, config).preferring(engine) for op in self.operators}
         self.choices = {name: choice for name, choice in found.items() if choice.jobs}
         self.jobs = {name: choice.jobs for name, choice in self.choices.items()}
         if not self.jobs and self.operators:

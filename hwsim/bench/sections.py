@@ -9,6 +9,7 @@ from hwsim.bench import energies, eyeriss, fidelity, speed, utilisation
 from hwsim.bench.build_time import turnaround
 from hwsim.bench.overhead import measure
 from hwsim.bench.page import Section, table
+from hwsim.bench.sparse import area, convolutions, sweeps, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +111,13 @@ def _scalesim() -> Iterator[str]:
     )  # fmt: skip
 
 
+def _pruning() -> Iterator[str]:
+    # Late: PyTorch takes seconds.
+    from hwsim.bench import pruning
+
+    yield from pruning.lines()
+
+
 SECTIONS: tuple[Section, ...] = (
     Section(key="build", title="From an empty cache to a simulated network", measure=_turnaround),
     Section(key="cocotb", title="What cocotb costs", measure=_overhead),
@@ -117,8 +125,15 @@ SECTIONS: tuple[Section, ...] = (
     Section(key="fidelity", title="The analytic model beside the cycle model", measure=fidelity.lines),
     Section(key="eyeriss", title="AlexNet and VGG-16 beside Eyeriss", measure=eyeriss.lines),
     Section(key="gemmini", title="Matrix products beside Gemmini's RTL", measure=_gemmini),
+    Section(key="eie", title="EIE Table IV", measure=tables.table_iv),
+    Section(key="balance", title="Load balance of the sparse engine", measure=tables.load_balance),
+    Section(key="fifo", title="Depth of the sparse engine's queues", measure=sweeps.fifo_depth),
+    Section(key="pes", title="Number of PEs of the sparse engine", measure=sweeps.pe_count),
+    Section(key="eie-area", title="Memory and area beside EIE Table II", measure=area.lines),
+    Section(key="sparse-conv", title="Pruned convolutions beside an expectation", measure=convolutions.lines),
     Section(key="scalesim", title="SCALE-Sim", measure=_scalesim),
     Section(key="energies", title="Published energies", measure=energies.lines),
     Section(key="tools", title="Speed beside ZigZag and SCALE-Sim", measure=speed.against_others),
+    Section(key="pruning", title="Energy-aware pruning beside pruning by magnitude", measure=_pruning),
     Section(key="speed", title="Speed of an estimate", measure=speed.of_estimates),
 )

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.mapping.planner import plan_graph
+from compiler.mapping.planner import assumed_density, plan_graph
 from hwsim.analytic import analytic_cycles
 from hwsim.bench.measure import MeasuredError, hwsim_process
 from hwsim.bench.page import table
@@ -119,10 +119,11 @@ def _other(tool: Tool, spent: Spent | str, base: float) -> tuple[str, ...]:
 
 def _evaluation_ms() -> float:
     config = load_arch(ARCH)
-    plans = plan_graph(load_network(MODEL).graph, config)
+    graph = load_network(MODEL).graph
+    plans, density = plan_graph(graph, config), assumed_density(graph)
     taken = []
     for _ in range(_EVALUATIONS):
         start = time.process_time()
-        analytic_cycles(plans, config)
+        analytic_cycles(plans, config, density)
         taken.append((time.process_time() - start) * 1e3)
     return sorted(taken)[_EVALUATIONS // 2]

@@ -41,6 +41,21 @@ class Fidelity(StrEnum):
     CYCLE = "cycle"
 
 
+class Rows(StrEnum):
+    """How rows of compressed weights come to the PEs of the sparse engine."""
+
+    BALANCED = "balanced"
+    INTERLEAVED = "interleaved"
+
+
+class Engine(StrEnum):
+    """Where a layer runs that the array and the sparse engine can both run."""
+
+    CHEAPEST = "cheapest"
+    DENSE = "dense"
+    SPARSE = "sparse"
+
+
 class Goal(StrEnum):
     """What the mapper minimises."""
 
@@ -65,6 +80,16 @@ Calibration = Annotated[
 ]
 ObjectiveOption = Annotated[
     Goal, typer.Option("--objective", help="What the mapping of each layer minimises; edp is energy times cycles.")
+]
+RowsOption = Annotated[
+    Rows, typer.Option("--rows", help="Of compressed weights: spread evenly over the PEs, or interleaved as they come.")
+]
+EngineOption = Annotated[
+    Engine, typer.Option("--engine", help="For layers that the array and the sparse engine can both run.")
+]
+InputFile = Annotated[
+    Path | None,
+    typer.Option("--input", metavar="FILE.npy", help="The network's input; one of the workload's, or random, without."),
 ]
 SimulatorOption = Annotated[str, typer.Option("--simulator", metavar="verilator|icarus", help="Which simulator.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

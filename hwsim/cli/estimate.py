@@ -9,11 +9,16 @@ import typer
 from hwsim.cli.command import (
     Architecture,
     Calibration,
+    Engine,
+    EngineOption,
     Fidelity,
     Goal,
+    InputFile,
     JsonFile,
     Model,
     ObjectiveOption,
+    Rows,
+    RowsOption,
     calibration_data,
     check_json,
     deliver,
@@ -54,6 +59,10 @@ def estimate(
     voltage: Voltage = None,
     fidelity: FidelityOption = Fidelity.CYCLE,
     objective: ObjectiveOption = Goal.CYCLES,
+    rows: RowsOption = Rows.BALANCED,
+    engine: EngineOption = Engine.CHEAPEST,
+    input_file: InputFile = None,
+    seed: Annotated[int, typer.Option(help="Of the input without --input; only sparse layers depend on it.")] = 0,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
     html_file: HtmlFile = None,
@@ -65,6 +74,11 @@ def estimate(
     check_json(json_file)
     check_reports(csv=csv_file, html=html_file, trace=trace_file)
     data = calibration_data(calibration)
+    inputs = None
+    if input_file is not None:
+        from hwsim.files import load_array
+
+        inputs = load_array(input_file)
     if scalesim:
         from hwsim.report.tables import scalesim_table
         from hwsim.scalesim import compare
@@ -88,6 +102,10 @@ def estimate(
             voltage_v=voltage,
             fidelity=fidelity.value,
             objective=objective.value,
+            rows=rows.value,
+            engine=engine.value,
+            inputs=inputs,
+            seed=seed,
             trace=trace_file,
             reporter=reporter,
         )

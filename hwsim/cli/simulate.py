@@ -10,10 +10,15 @@ import typer
 from hwsim.cli.command import (
     Architecture,
     Calibration,
+    Engine,
+    EngineOption,
     Goal,
+    InputFile,
     JsonFile,
     Model,
     ObjectiveOption,
+    Rows,
+    RowsOption,
     SimulatorOption,
     calibration_data,
     check_json,
@@ -28,9 +33,7 @@ __all__ = ["simulate"]
 def simulate(
     model: Model,
     arch: Architecture = "dense-16x16",
-    input_file: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE.npy", help="The network's input; random without it.")
-    ] = None,
+    input_file: InputFile = None,
     layers: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Only these layers: names or numbers, with commas; 2-5 a range.")
     ] = None,
@@ -45,6 +48,8 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Of random inputs and of a random memory.")] = 0,
     calibration: Calibration = None,
     objective: ObjectiveOption = Goal.CYCLES,
+    rows: RowsOption = Rows.BALANCED,
+    engine: EngineOption = Engine.CHEAPEST,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
     html_file: HtmlFile = None,
@@ -88,6 +93,8 @@ def simulate(
             seed=seed,
             calibration=data,
             objective=objective.value,
+            rows=rows.value,
+            engine=engine.value,
             reporter=reporter,
         )
     if csv_file is not None:

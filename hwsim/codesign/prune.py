@@ -12,6 +12,7 @@ import numpy as np
 from compiler.compress.finish import activation_ranges, fold, quantised_model
 from compiler.compress.layers import weight_layers
 from compiler.compress.masks import Masks
+from compiler.compress.quantisers.codebook import Codebook
 from compiler.compress.shrink import shrink
 from compiler.compress.source import float_graph
 from hwsim.codesign.dense_cost import DenseCost
@@ -30,14 +31,18 @@ from workloads.registry import resolve
 if TYPE_CHECKING:
     import onnx
 
+    from compiler.compress.quantisers.base import Codes
+    from compiler.compress.trainer import Trainer
     from compiler.ir import Graph
     from hwsim.codesign.cost import CostModel, NetworkCost
-    from hwsim.codesign.state import State
+    from hwsim.codesign.state import Pruned, State
     from hwsim.progress import Reporter
 
 __all__ = ["PruneOutcome", "cost_model", "prune", "prune_graph"]
 
 CALIBRATION_SAMPLES = 256
+SAMPLE_INPUTS = 2
+"""Over which the cost of a sparse engine is averaged."""
 _TUNING = Settings(rate=1e-3)
 _HOPELESS = 1.5
 """A network that is right less often than this many times chance has not been trained on these classes."""
@@ -54,12 +59,20 @@ class PruneOutcome:
     report: PruneReport
 
 
-def cost_model(config: ArchConfig) -> CostModel:
+def cost_model(config: ArchConfig, graph: Graph, trainer: Trainer) -> CostModel:
     """The guide for an architecture: the accelerator's own models.
 
     Mapped as ``estimate`` and ``simulate`` map without being asked, so that they find what is predicted here.
     """
-    return DenseCost(config)
+    if config.sparse_engine is None:
+        return DenseCost(config)
+    # Late: what a sparse layer costs is compiled when it is first asked.
+    from hwsim.codesign.sparse_cost import SparseCost
+
+    folded, _ = fold(graph, Masks.none())
+    port = graph.input_ports[0]
+    inputs = trainer.activations(graph, SAMPLE_INPUTS, [port.tensor])[port.tensor]
+    return SparseCost(config, activation_ranges(folded, trainer, CALIBRATION_SAMPLES), inputs)
 
 
 def prune(
@@ -109,7 +122,7 @@ def prune_graph(
     if work is not None:
         make_folder(work)
     trainer = TorchTrainer(data, tuning, checkpoints=work, reporter=reporter)
-    cost = cost_model(config)
+    cost = cost_model(config, graph, trainer)
     file = None if work is None else work / "pruning.npz"
     pruner = Pruner(
         graph, cost, trainer, settings, work=file, key=_key(graph, config, data, settings, tuning), reporter=reporter
@@ -123,7 +136,7 @@ def prune_graph(
     reporter.stage("quantising")
     report = _report(pruner, state, trainer, name=name, arch=config.name, data=data.name)
     final = state.accepted
-    return PruneOutcome(_quantised(final.graph, final.masks, trainer, report), final.graph, final.masks, report)
+    return PruneOutcome(_quantised(final, config, trainer, report), final.graph, final.masks, report)
 
 
 def _key(graph: Graph, config: ArchConfig, data: DataSet, settings: PruneSettings, tuning: Settings) -> str:
@@ -133,12 +146,20 @@ def _key(graph: Graph, config: ArchConfig, data: DataSet, settings: PruneSetting
     return digest.hex()
 
 
-def _quantised(graph: Graph, masks: Masks, trainer: TorchTrainer, report: PruneReport) -> onnx.ModelProto:
-    small, left = shrink(graph, masks)
-    folded, _ = fold(small, left)
+def _quantised(pruned: Pruned, config: ArchConfig, trainer: TorchTrainer, report: PruneReport) -> onnx.ModelProto:
+    folded, _ = fold(*shrink(pruned.graph, pruned.masks))
     ranges = activation_ranges(folded, trainer, CALIBRATION_SAMPLES)
     about = (("hwsim.pruned", f"{report.settings.method} for {report.settings.objective} on {report.arch}"),)
-    return quantised_model(folded, ranges, {}, about=about)
+    return quantised_model(folded, ranges, _codes(folded, config), about=about)
+
+
+def _codes(graph: Graph, config: ArchConfig) -> dict[str, Codes]:
+    """Shared weights, where the engine's entries are codes of a table; int8 is the model writer's own choice."""
+    if config.sparse_engine is None or config.sparse.weights != "codebook":
+        return {}
+    method = Codebook(bits=config.sparse.code_bits)
+    values = {layer.weights: (layer.filter_axis, graph.constant(layer.weights)) for layer in weight_layers(graph)}
+    return {name: method.fit(w, axis).encode(w) for name, (axis, w) in values.items() if w is not None}
 
 
 def _report(pruner: Pruner, state: State, trainer: TorchTrainer, *, name: str, arch: str, data: str) -> PruneReport:

@@ -9,9 +9,10 @@ Yang, Chen and Sze, "Designing Energy-Efficient Convolutional Neural Networks us
 
 How much of a target goes is not in the paper; here the cost model decides: of several amounts the one with the least
 
-    objective(amount) / objective(now) + error(amount) / strength
+    objective(amount) / objective(now) + error(amount) / trade
 
-so a target that costs little, or whose removal saves nothing on this hardware, keeps what it has.
+so a target that costs little, or whose removal saves nothing on this hardware, keeps what it has. A round that misses
+the floor is undone, and the next may take half as much; where no target goes, errors count for half as much.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from typing import TYPE_CHECKING
 from compiler.compress.masks import Masks
 from hwsim.codesign.local import Candidate, Local
 from hwsim.codesign.magnitude import prune_by_magnitude
-from hwsim.codesign.search import Search
 from hwsim.codesign.state import LocalStep, Pruned, RoundStep, State, load_state, save_state
 from hwsim.codesign.targets import ChannelTarget, Target, targets
 from hwsim.progress import SILENT
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Pruner"]
 
-_START = {
-    "energy-aware": Search(strength=0.1, growth=1.5, most=1e3),
-    "magnitude": Search(strength=0.3, growth=1.0, most=0.9),
-}
-"""Strength is the error that is worth the whole objective; by magnitude, the share of the weights that goes."""
-_KEPT = (0.5, 0.625, 0.75, 0.875, 0.9375, 1.0)
-"""Parts of a target that may be left: at most a half goes in a round."""
+_START = {"energy-aware": 0.4, "magnitude": 0.3}
+"""The share of a target that goes in the first round: at most, or exactly."""
+_CAUTION = 0.5
+"""What is left of that share after a round that missed the floor."""
+_AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Parts of that share to choose from."""
+_MOST_TRADE = 512.0
+"""Where even the loss of all outputs is worth a five-hundredth of the objective: what is left saves nothing."""
 
 
 class Pruner:
@@ -89,7 +90,7 @@ class Pruner:
     def start(self) -> State:
         """Before the first step."""
         whole = Pruned(self.graph, Masks.none())
-        return State(accepted=whole, current=whole, search=_START[self.settings.method])
+        return State(accepted=whole, current=whole, strength=_START[self.settings.method])
 
     def advance(self, state: State) -> State:
         """One step: of a round its beginning, one target, or its end."""
@@ -112,7 +113,7 @@ class Pruner:
             return replace(state, done=True)
         current = state.accepted
         if self.settings.method == "magnitude":
-            masks = prune_by_magnitude(tuple(self.targets.values()), current, state.search.strength)
+            masks = prune_by_magnitude(tuple(self.targets.values()), current, state.strength)
             return replace(state, current=Pruned(current.graph, masks), order=order, position=len(order))
         return replace(state, current=current, order=order, position=0)
 
@@ -123,11 +124,11 @@ class Pruner:
         accepted, current = state.accepted, state.current
         local = Local(target, current.graph, accepted.graph, current.masks, self._trainer, self.settings.samples)
         cost, now = self._cost(accepted), self._value(current)
-        candidates = {count: local.candidate(count) for count in self._counts(target, local.count)}
+        candidates = {count: local.candidate(count) for count in self._counts(target, local.count, state.strength)}
         values = {count: self._value(self._applied(current, c)) for count, c in candidates.items()}
 
         def price(count: int) -> float:
-            return values[count] / now + candidates[count].fitted_error / state.search.strength
+            return values[count] / now + candidates[count].fitted_error / state.trade
 
         # Of equals, the one that keeps most.
         chosen = min(sorted(candidates, reverse=True), key=price)
@@ -143,12 +144,16 @@ class Pruner:
             current = self._applied(current, candidates[chosen])
         return replace(state, current=current, position=state.position + 1, locals=(*state.locals, step))
 
-    def _counts(self, target: Target, present: int) -> list[int]:
-        """How many units to keep, to choose from; of channels also those that fill their last tile."""
-        counts = {max(1, round(present * part)) for part in _KEPT}
+    def _counts(self, target: Target, present: int, most: float) -> list[int]:
+        """How many units to keep, to choose from; of channels also those that fill their last tile.
+
+        At least one may go, and ``most`` (0..1) of them at most.
+        """
+        largest = max(1, round(most * present))
+        counts = {max(1, present - round(part * largest)) for part in _AMOUNTS}
         if isinstance(target, ChannelTarget):
             quantum = self.cost.quantum
-            counts |= {count // quantum * quantum for count in counts if count >= quantum}
+            counts |= {filled for count in counts if (filled := count // quantum * quantum) >= present - largest > 0}
         return sorted(counts)
 
     @staticmethod
@@ -171,31 +176,29 @@ class Pruner:
         accepted = accuracy >= self.floor - 1e-9
         step = RoundStep(
             round=state.round,
-            strength=state.search.strength,
+            strength=state.strength,
             accuracy_before_tuning=before,
             accuracy=accuracy,
             value=self._value(current),
             accepted=accepted,
         )
         failures = 0 if accepted else state.failures + 1
-        search = state.search.worked() if accepted else state.search.failed()
         return replace(
             state,
             accepted=current if accepted else state.accepted,
-            search=search,
+            strength=state.strength * (1.0 if accepted else _CAUTION),
             failures=failures,
-            done=failures >= self.settings.retries or search.exhausted,
+            done=failures >= self.settings.retries,
             rounds=(*state.rounds, step),
             round=state.round + 1,
             order=(),
             position=0,
         )
 
-    @staticmethod
-    def _nothing_pruned(state: State) -> State:
-        """Risk more; or end, where all that is left to try is too much."""
-        search = state.search.idle()
-        return replace(state, search=search, done=search.exhausted, order=(), position=0)
+    def _nothing_pruned(self, state: State) -> State:
+        """Let savings count for more against errors; or end, where nothing is left that saves."""
+        done = self.settings.method == "magnitude" or state.trade >= _MOST_TRADE
+        return replace(state, trade=2 * state.trade, done=done, order=(), position=0)
 
 
 def _logged(

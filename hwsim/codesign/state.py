@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.compress.masks import Masks
-from hwsim.codesign.search import Search
 from hwsim.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hwsim.training.parameters import statistics, trained
 
@@ -66,8 +65,10 @@ class State:
     """The best network so far that holds the accuracy floor."""
     current: Pruned
     """The one being pruned."""
-    search: Search
-    """How much accuracy a round may risk for the objective."""
+    strength: float
+    """The share of a target that a round may take, 0..1."""
+    trade: float = 0.5
+    """Output error that is worth the whole objective."""
     round: int = 0
     order: tuple[str, ...] = ()
     """Targets of this round, most of the objective first."""
@@ -93,7 +94,8 @@ def save_state(path: Path, key: str, state: State) -> None:
             arrays[f"{name}/value/{constant}"] = pruned.graph.constant(constant)
         arrays |= {f"{name}/mask/{constant}": mask for constant, mask in pruned.masks.kept.items()}
     facts = {
-        "search": asdict(state.search),
+        "strength": state.strength,
+        "trade": state.trade,
         "round": state.round,
         "order": state.order,
         "position": state.position,
@@ -120,7 +122,8 @@ def load_state(path: Path, key: str, start: State) -> State:
         start,
         accepted=_pruned(saved, "accepted", start.accepted.graph),
         current=_pruned(saved, "current", start.accepted.graph),
-        search=Search(**facts["search"]),
+        strength=facts["strength"],
+        trade=facts["trade"],
         round=facts["round"],
         order=tuple(facts["order"]),
         position=facts["position"],

@@ -36,14 +36,20 @@ def estimate_table(estimate: Estimate) -> Table:
     table = _table(f"{estimate.model} on {estimate.arch} at {estimate.clock_mhz:g} MHz ({estimate.fidelity} model)")
     table.add_column("layer", overflow="fold", min_width=10)
     table.add_column("operator", overflow="fold", min_width=5)
-    for name in ("MACs", "cycles", "array\nuse", "DRAM\nread", "DRAM\nwrite"):
+    sparse = any(layer.engine == "sparse" for layer in estimate.layers)
+    if sparse:
+        table.add_column("engine", no_wrap=True)
+    done = ("MACs\ndone",) if sparse else ()
+    for name in ("MACs", *done, "cycles", "array\nuse", "DRAM\nread", "DRAM\nwrite"):
         table.add_column(name, justify="right", no_wrap=True)
     if energy:
         table.add_column("energy", justify="right", no_wrap=True)
     table.add_column("bound by", overflow="fold", min_width=7)
     for name, layer in zip(short_names([layer.name for layer in estimate.layers]), estimate.layers, strict=True):
         cells: list[str | Text] = [
-            *(Text(name), Text(layer.op), f"{layer.macs:,}", f"{layer.cycles:,}", f"{layer.utilization:.1%}"),
+            *(Text(name), Text(layer.op), *((layer.engine,) if sparse else ()), f"{layer.macs:,}"),
+            *((f"{layer.effective_macs:,}",) if sparse else ()),
+            *(f"{layer.cycles:,}", f"{layer.utilization:.1%}"),
             *(bytes_text(layer.dram_read_bytes), bytes_text(layer.dram_write_bytes)),
         ]
         if layer.energy_pj is not None and energy:
@@ -52,7 +58,9 @@ def estimate_table(estimate: Estimate) -> Table:
     totals = estimate.totals()
     table.add_section()
     cells = [
-        *("total", f"{estimate.time_us:,.1f} µs", f"{estimate.macs:,}", f"{estimate.cycles:,}"),
+        *("total", f"{estimate.time_us:,.1f} µs", *(("",) if sparse else ()), f"{estimate.macs:,}"),
+        *((f"{estimate.effective_macs:,}",) if sparse else ()),
+        f"{estimate.cycles:,}",
         *(f"{estimate.utilization:.1%}", bytes_text(totals["dram_read_bytes"]), bytes_text(totals["dram_write_bytes"])),
     ]
     if energy:

@@ -9,11 +9,11 @@ import hwsim
 from compiler.mapping.compile import compile_plans
 from compiler.mapping.planner import plan_graph
 from hwsim.analytic import analytic_cycles
-from hwsim.api import mapper_objective
+from hwsim.api import estimate, mapper_objective
 from hwsim.cycles import program_cycles
 from hwsim.errors import InputError
 from hwsim.network import load_network
-from rtl.config import load_arch
+from rtl.config import ArchConfig, MemoryConfig, SparseConfig, load_arch
 from rtl.counters import COUNTERS
 
 EVENTS = [counter.name for counter in COUNTERS if "_waits_for_" not in counter.name]
@@ -59,3 +59,23 @@ def test_a_mapping_for_energy_takes_no_more_of_it():
 def test_an_objective_that_is_none_is_refused():
     with pytest.raises(InputError, match="cycles, energy or edp"):
         mapper_objective("time", load_arch("dense-8x8"))  # pyright: ignore[reportArgumentType]
+
+
+EIE = ArchConfig(
+    name="eie-16",
+    dense=None,
+    sparse=SparseConfig(pes=16, spmat_kib=128, pointers=8192, accumulators=1024),
+    memory=MemoryConfig(param_kib=128),
+)
+
+
+@pytest.mark.parametrize("rows", ["balanced", "interleaved"])
+def test_a_sparse_layer_costs_what_its_densities_lead_to_expect(rows):
+    exact = estimate("eie/nt-we", EIE, rows=rows)
+    found = estimate("eie/nt-we", EIE, rows=rows, fidelity="analytic")
+    assert found.cycles == pytest.approx(exact.cycles, rel=0.05)
+    ours, theirs = found.layers[0].counters, exact.layers[0].counters
+    for name in ("sparse_broadcasts", "sparse_macs", "sparse_padding", "sparse_pushes", "sparse_rows"):
+        assert ours[name] == pytest.approx(theirs[name], rel=0.05), name
+    for name in ("dram_read_bytes", "dram_write_bytes", "spmat_write_bytes", "pointer_write_bytes", "requantized"):
+        assert ours[name] == theirs[name], name

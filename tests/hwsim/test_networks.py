@@ -15,6 +15,7 @@ import compiler
 from compiler.interpreter import bind_inputs, execute, interpret
 from compiler.ir import Graph
 from compiler.mapping.compile import compile_graph
+from compiler.mapping.engines import Preference
 from compiler.program.program import HostStep
 from hwsim.api import estimate, estimate_program, random_inputs
 from hwsim.cycles import program_cycles
@@ -73,11 +74,12 @@ def test_named_networks_are_estimated(name: str, expected: dict[str, int]):
     assert low <= result.macs <= high
 
 
-def functional(graph: Graph, config: ArchConfig, seed: int = 0) -> list[str]:
+def functional(graph: Graph, config: ArchConfig, seed: int = 0, engine: Preference = "cheapest") -> list[str]:
     """The tensors in which the functional machine, and the host, differ from the interpreter."""
     values = bind_inputs(graph, random_inputs(graph, seed))
     reference = interpret(graph, random_inputs(graph, seed))
-    program = compile_graph(graph, config, observe={operator.output for operator in graph.operators()})
+    observed = {operator.output for operator in graph.operators()}
+    program = compile_graph(graph, config, observe=observed, engine=engine)
     operators = {operator.name: operator for operator in graph.operators()}
     image = program.image.copy()
     for step in program.steps:
@@ -136,6 +138,17 @@ def test_bytes_are_the_interpreters(kind: str, config: ArchConfig, tmp_path: Pat
 def test_bytes_of_a_pruned_squeezenet():
     graph = compiler.load(MODELS / "squeezenet_dc" / "squeezenet_dc.onnx", calibration="random")
     assert functional(graph, LARGE) == []
+
+
+@needs_models
+@pytest.mark.slow
+def test_bytes_of_a_pruned_squeezenet_on_the_sparse_engine():
+    """Its weights take 255 values a layer, and stay shared when they are quantised: all convolutions run compressed."""
+    graph = compiler.load(MODELS / "squeezenet_dc" / "squeezenet_dc.onnx", calibration="random")
+    config = load_arch("hybrid-16x16-eie-16")
+    layers = compile_graph(graph, config, engine="sparse").layers
+    assert {layer.engine for layer in layers if layer.op == "conv"} == {"sparse"}
+    assert functional(graph, config, engine="sparse") == []
 
 
 @needs_models

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from compiler.mapping.engines import Preference
     from compiler.program.program import Program
     from hwsim.simulation.harness import MemoryKind
     from rtl.config import ArchConfig
@@ -100,11 +101,11 @@ class Trial:
             yield f"layer {layer}: {COUNTERS[counter].name} is {got}, predicted {want}"
 
 
-def trials_of(case: Case, config: ArchConfig) -> list[Trial]:
+def trials_of(case: Case, config: ArchConfig, engine: Preference = "cheapest") -> list[Trial]:
     """The network as it would run, and once more with every tensor stored; none if the compiler refuses it."""
+    everything = {op.output for op in case.graph.operators()}
     try:
-        programs = [compile_graph(case.graph, config)]
-        programs.append(compile_graph(case.graph, config, observe={op.output for op in case.graph.operators()}))
+        programs = [compile_graph(case.graph, config, observe=seen, engine=engine) for seen in ((), everything)]
     except ModelError:
         return []
     reference = interpret(case.graph, case.inputs)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compiler.mapping.sparse.plan import SparsePlan
-    from rtl.config import ArchConfig
+    from compiler.sparse.blocks import ColumnBlock
+    from rtl.config import ArchConfig, SparseConfig
 
 __all__ = ["sparse_events"]
 
@@ -82,10 +83,24 @@ def _multiply(plan: SparsePlan, config: ArchConfig, density: float, counts: dict
         counts["sparse_pushes"] += share * np.count_nonzero(entries)
         counts["sparse_macs"] += share * (len(matrix.codes) - matrix.padding)
         counts["sparse_padding"] += share * matrix.padding
-        # A column starts anywhere in a row.
-        partly = (entries[entries > 0] - 1) / sparse.row_entries
-        counts["sparse_rows"] += share * float(np.sum(1 + partly))
+        counts["sparse_rows"] += vectors * sum(_rows_read(part, density, sparse) for part in block.columns)
         counts["sparse_cycles"] += max(share * job.columns, share * float(entries.sum(0).max()))
+
+
+def _rows_read(part: ColumnBlock, density: float, sparse: SparseConfig) -> float:
+    """Rows that all PEs read for one vector: those with an entry of a column whose activation is not zero.
+
+    A PE keeps the row that it read last, so that columns side by side in one read it once.
+    """
+    starts = part.matrix.starts[:, part.start : part.stop + 1]
+    starts = starts - starts[:, :1]
+    first, last = starts[:, :-1] // sparse.row_entries, (starts[:, 1:] - 1) // sparse.row_entries
+    pe, column = np.nonzero(starts[:, 1:] > starts[:, :-1])
+    width = part.rows(sparse) + 1
+    changes = np.zeros(sparse.pes * width + 1, np.int64)
+    np.add.at(changes, pe * width + first[pe, column], 1)
+    np.add.at(changes, pe * width + last[pe, column] + 1, -1)
+    return float((1 - (1 - density) ** np.cumsum(changes)).sum())
 
 
 def _drain(plan: SparsePlan, counts: dict[str, float]) -> None:

@@ -214,8 +214,13 @@ def _ifm_bytes(job: SparseJob, situation: Situation, height: int, width: int) ->
     )
 
 
-def sparse_cost(job: SparseJob, config: ArchConfig, situation: Situation, cut: SparseCut, density: float) -> Cost:
-    """What ``cut`` costs when a share of ``density`` of the input is other than its zero point."""
+def sparse_cost(
+    job: SparseJob, config: ArchConfig, situation: Situation, cut: SparseCut, density: float, spent: float | None = None
+) -> Cost:
+    """What ``cut`` costs when a share of ``density`` of the input is other than its zero point.
+
+    ``spent`` are the cycles of the engine, if they are known better than by what it has to do at least.
+    """
     sparse, layout = config.sparse, SparseLayout(config)
     vectors = job.out_shape[0] * job.out_shape[1]
     turns = -(-vectors // (cut.step.height * cut.step.width))
@@ -242,7 +247,9 @@ def sparse_cost(job: SparseJob, config: ArchConfig, situation: Situation, cut: S
     dram = int(weights) + read + params + stores
     first = largest + once / len(tiles)
     drain = post / turns + (0 if situation.output_resident else stores / len(tiles) / per_cycle)
-    busiest = max(compute, (dram - stores) / per_cycle, post, stores / per_cycle)
+    compute = compute if spent is None else spent
+    # What is loaded before the first vector is loaded while nothing is computed.
+    busiest = max(compute, (dram - stores - first) / per_cycle, post, stores / per_cycle)
     return Cost(busiest + first / per_cycle + 2 * config.dram.latency_cycles + drain, dram)
 
 

@@ -122,7 +122,12 @@ def test_a_state_is_the_same_after_a_file(mlp, trainer, tmp_path):
     save_state(tmp_path / "s.npz", "key", state)
     start = Pruner(mlp, pruner.cost, trainer, FAST)
     read = load_state(tmp_path / "s.npz", "key", start.start())
-    assert (read.locals, read.rounds, read.search, read.done) == (state.locals, state.rounds, state.search, state.done)
+    assert (read.locals, read.rounds, read.strength, read.trade) == (
+        state.locals,
+        state.rounds,
+        state.strength,
+        state.trade,
+    )
     assert read.accepted.masks.equals(state.accepted.masks)
     for name in ("dense1.weight", "classifier.bias"):
         np.testing.assert_array_equal(read.accepted.graph.constant(name), state.accepted.graph.constant(name))

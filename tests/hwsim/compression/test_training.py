@@ -31,7 +31,14 @@ def trainer() -> TorchTrainer:
     return TorchTrainer(load_data("digits"), Settings(rate=2e-3))
 
 
-@pytest.mark.parametrize("schedule", [entry.name for entry in SCHEDULES])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        # slimming is of batch norms: it takes the larger network
+        pytest.param(entry.name, marks=pytest.mark.slow if entry.name == "slimming" else ())
+        for entry in SCHEDULES
+    ],
+)
 def test_training_makes_up_for_what_was_pruned(schedule):
     what = Pruning(score=SCORES["magnitude"](), granularity=GRANULARITIES["element"](), sparsity=0.85)
     graph = digits_cnn() if schedule == "slimming" else digits_mlp()
@@ -54,6 +61,7 @@ def test_gradients_find_weights_that_matter(score):
     assert kept[0] > kept[1] + 0.2
 
 
+@pytest.mark.slow
 def test_a_penalty_makes_groups_small():
     graph = digits_cnn()
     what = Pruning(score=SCORES["magnitude"](), granularity=GRANULARITIES["filter"](), sparsity=0.5)
