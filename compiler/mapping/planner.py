@@ -10,9 +10,9 @@ from compiler.ir.integer import Conv, IntegerOp, Pool
 from compiler.mapping.analytic.events import plan_events
 from compiler.mapping.engines import choices, host_reason
 from compiler.mapping.mapper import CYCLES, Cut, Objective, Situation, cut_cost, cuts
-from compiler.mapping.memory import Arena, Block
+from compiler.mapping.memory import Block
 from compiler.mapping.plan import Area, Plan, aligned, held_bytes, input_areas
-from compiler.mapping.resident import Resident, margin_for
+from compiler.mapping.residency import Residency
 from compiler.mapping.search import refine
 from compiler.mapping.sparse.events import sparse_events
 from compiler.mapping.sparse.plan import SparsePlan, sparse_cost, sparse_cuts
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from compiler.ir.graph import Graph
     from compiler.mapping.engines import Preference
     from compiler.mapping.job import Job
+    from compiler.mapping.resident import Resident
     from compiler.mapping.sparse.job import SparseJob
     from rtl.config import ArchConfig
 
@@ -34,11 +35,7 @@ Plan_ = TypeVar("Plan_")
 
 _CONTENDERS, _NEARLY = 6, 1.6
 """How many plans of a layer are looked at more closely, and how much dearer than the cheapest they may seem."""
-_MAX_CHANNELS = (1 << 16) - 1
-"""Bytes from a pixel to the next, in 16 bits."""
 _RELU_DENSITY = 0.5
-_RESERVE = 4
-"""One part in so many of OFM stays free of resident tensors, for the tiles of those that leave the chip."""
 
 
 def plan_graph(
@@ -88,7 +85,6 @@ class _Planning:
         self.graph = graph
         self.config = config
         self.objective = objective
-        self.observe = observe
         self.operators: list[IntegerOp] = [op for op in graph.operators() if isinstance(op, IntegerOp)]
         self.density = assumed_density(graph) if density is None else density
         found = {op.name: choices(graph, op, config).preferring(engine) for op in self.operators}
@@ -98,10 +94,7 @@ class _Planning:
             first = self.operators[0]
             why = f"{first.name}: {host_reason(graph, first, config)}"
             raise ModelError(f"nothing of this network runs on {config.name}; {why}")
-        self.segment = self._segments()
-        self.reads_left = {t: len(graph.consumers(t)) for op in self.operators for t in (*op.inputs, op.output)}
-        self.ofm = Arena(config.memory.ofm_kib * 1024, config.banks)
-        self.resident: dict[str, Resident] = {}
+        self.residency = Residency(graph, self.operators, self.jobs, config, observe)
         self.plans: list[Plan | SparsePlan] = []
         self.contenders: list[list[Plan]] = []
         self._kept_by = -1
@@ -114,7 +107,7 @@ class _Planning:
                 self._operator(op)
             else:
                 self._kept = None
-            self._release(op)
+            self.residency.release(op)
         most = self.config.control.max_layers
         if len(self.plans) > most:
             raise ModelError(f"{self.plans[most].job.name}: more than {most} layers (raise control.max_layers)")
@@ -129,29 +122,11 @@ class _Planning:
         """Contenders for layers whose input in IFM nobody after them counts on."""
         return [[] if layer in self._counted_on else found for layer, found in enumerate(self.contenders)]
 
-    def _segments(self) -> dict[str, int]:
-        """The segment of every operator: the host's operators lie between them."""
-        number = 0
-        segments = {}
-        for op in self.operators:
-            number += op.name not in self.jobs
-            segments[op.name] = number
-        return segments
-
     def _operator(self, op: IntegerOp) -> None:
-        channels = max(self._shape(tensor)[2] for tensor in (*op.inputs, op.output))
-        if channels > _MAX_CHANNELS:
-            raise ModelError(f"{op.name}: a tensor of {channels} channels; instructions reach {_MAX_CHANNELS}")
-        here = self.segment[op.name]
-        consumers = self.graph.consumers(op.output)
-        readers = [c.name for c in consumers if c.name in self.jobs]
-        # A later segment finds nothing in the scratchpads.
-        wanted_later = any(self.segment[name] != here for name in readers)
-        target = None if wanted_later else self._stay(op.output)
-        crosses = any(self.segment[c.name] != here for c in consumers)
-        leaves = crosses or op.output in self.graph.outputs or op.output in self.observe
-        leaves = leaves or any(job.weights_from == op.output for name in readers for job in self.jobs[name])
-        stores, choice = leaves or target is None, self.choices[op.name]
+        here = self.residency.segment[op.name]
+        output = self.residency.output(op)
+        target, stores = output
+        choice = self.choices[op.name]
         for number in range(len(choice.jobs)):
             fills = number == 0 and target is not None
             self.plans.append(
@@ -162,8 +137,7 @@ class _Planning:
                     lambda job, fills=fills: self._sparse_plan(job, here, target, stores=stores, fills=fills),
                 )
             )
-        if target is not None:
-            self.resident[op.output] = target
+        self.residency.written(op, output)
 
     def _cheaper(
         self,
@@ -215,25 +189,26 @@ class _Planning:
         return self.objective.price(cost.cycles, cost.dram_bytes, events)
 
     def _situation(self, job: Job, target: Resident | None) -> Situation:
+        start, stop = self.residency.free()
         return Situation(
-            input_resident=job.source in self.resident,
-            skip_resident=job.skip is not None and job.skip in self.resident,
+            input_resident=self.residency.of(job.source) is not None,
+            skip_resident=self.residency.of(job.skip) is not None,
             output_resident=target is not None,
-            ofm_gap=self.ofm.largest_gap(),
+            ofm_gap=stop - start,
         )
 
     def _sparse_plan(
         self, job: SparseJob, segment: int, target: Resident | None, *, stores: bool, fills: bool
     ) -> SparsePlan:
-        start, stop = self.ofm.largest_free()
+        start, stop = self.residency.free()
         plans = [
             SparsePlan(
                 job=job,
                 segment=segment,
                 channels=self._shape(job.target)[2],
                 cut=cut,
-                source=self.resident.get(job.source),
-                skip=self.resident.get(job.skip) if job.skip else None,
+                source=self.residency.of(job.source),
+                skip=self.residency.of(job.skip),
                 target=target,
                 stores=stores,
                 fills_margin=fills,
@@ -250,9 +225,9 @@ class _Planning:
                 f"{job.name}: a tile of {largest} bytes of weights exceeds the weight scratchpad "
                 "(raise memory.weight_kib)"
             )
-        source = self.resident.get(job.source)
-        skip = self.resident.get(job.skip) if job.skip else None
-        start, stop = self.ofm.largest_free()
+        source = self.residency.of(job.source)
+        skip = self.residency.of(job.skip)
+        start, stop = self.residency.free()
         situation = self._situation(job, target)
         chunk, hold_params = self._params(job)
         plan = Plan(
@@ -380,31 +355,6 @@ class _Planning:
 
     def _loads_skip(self, plan: Plan) -> bool:
         return plan.job.skip is not None and plan.skip is None and not plan.kept_skip
-
-    def _stay(self, tensor: str) -> Resident | None:
-        """Room for ``tensor`` in OFM, if its readers can use it there and enough is left for others."""
-        shape = self._shape(tensor)
-        readers = [
-            job for op in self.graph.consumers(tensor) for job in self.jobs.get(op.name, ()) if job.source == tensor
-        ]
-        if not readers:
-            return None
-        dense = self.config.dense_engine
-        margin = margin_for(readers, dense.rows if dense else 1)
-        if margin is None:
-            return None
-        pitch, size = Resident.footprint(shape, margin, self.config.banks)
-        if size + self.ofm.size // _RESERVE > self.ofm.largest_gap():
-            return None
-        block = self.ofm.allocate(size)
-        return None if block is None else Resident(block, shape, margin, pitch)
-
-    def _release(self, op: IntegerOp) -> None:
-        """Free resident tensors that nobody reads any more."""
-        for tensor in set(op.inputs):
-            self.reads_left[tensor] -= 1
-            if self.reads_left[tensor] == 0 and tensor in self.resident:
-                self.ofm.free(self.resident.pop(tensor).block)
 
     def _shape(self, tensor: str) -> tuple[int, int, int]:
         height, width, channels = self.graph.tensor(tensor).shape

@@ -74,6 +74,12 @@ def sweep(
             seed=seed,
             watcher=watcher,
         )
+    again = f"hwsim sweep {file}" + (f" --study {study}" if study else "")
+    if html_file is not None:
+        from hwsim.files import write_text
+        from hwsim.sweeps.report.page import sweep_page
+
+        write_text(html_file, sweep_page(result, again))
     if csv_file is not None:
         from hwsim.sweeps.report.tables import write_csv
 
@@ -82,7 +88,6 @@ def sweep(
         from hwsim.sweeps.report.tables import write_parquet
 
         write_parquet(parquet_file, result)
-    again = f"hwsim sweep {file}" + (f" --study {study}" if study else "")
     deliver(sweep_screen(result, again), result.to_json(), json_file)
     if result.failed():
         raise typer.Exit(1)

@@ -41,6 +41,8 @@ _ALL = (
     Metric(name="utilization", title="utilisation", unit="", maximise=True),
     Metric(name="macs_per_cycle", title="peak MACs per cycle", unit="", early=True),
     Metric(name="sram_kib", title="on-chip memory", unit="KiB", early=True),
+    Metric(name="weights_kept", title="weights that are not zero", unit=""),
+    Metric(name="stored_bytes", title="weights as stored", unit="B"),
     Metric(name="accuracy", title="accuracy", unit="", maximise=True),
 )
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from compiler.errors import ModelError
 from compiler.interpreter import interpret
-from compiler.mapping.compile import compile_graph
+from compiler.mapping.compile import compile_plans
+from compiler.mapping.mapper import CYCLES, Objective
+from compiler.mapping.planner import plan_graph
 from hwsim.activity import program_works
 from hwsim.cycles import ProgramCycles, layer_cycles, program_cycles
 from hwsim.execute import Work, place
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compiler.mapping.engines import Preference
+    from compiler.mapping.plan import Plan
+    from compiler.mapping.sparse.plan import SparsePlan
     from compiler.program.program import Program
     from hwsim.simulation.harness import MemoryKind
     from rtl.config import ArchConfig
@@ -42,6 +46,7 @@ class Trial:
 
     case: Case
     config: ArchConfig
+    plans: tuple[Plan | SparsePlan, ...]
     program: Program
     model: ProgramCycles
     reference: dict[str, NDArray]
@@ -101,16 +106,19 @@ class Trial:
             yield f"layer {layer}: {COUNTERS[counter].name} is {got}, predicted {want}"
 
 
-def trials_of(case: Case, config: ArchConfig, engine: Preference = "cheapest") -> list[Trial]:
+def trials_of(
+    case: Case, config: ArchConfig, objective: Objective = CYCLES, *, engine: Preference = "cheapest"
+) -> list[Trial]:
     """The network as it would run, and once more with every tensor stored; none if the compiler refuses it."""
     everything = {op.output for op in case.graph.operators()}
     try:
-        programs = [compile_graph(case.graph, config, observe=seen, engine=engine) for seen in ((), everything)]
+        found = [plan_graph(case.graph, config, objective, observe=seen, engine=engine) for seen in ((), everything)]
+        programs = [compile_plans(case.graph, config, plans) for plans in found]
     except ModelError:
         return []
     reference = interpret(case.graph, case.inputs)
     models = [program_cycles(p, config, program_works(p, config, reference)) for p in programs]
-    return [Trial(case, config, p, m, reference) for p, m in zip(programs, models, strict=True)]
+    return [Trial(case, config, *trial, reference) for trial in zip(found, programs, models, strict=True)]
 
 
 def run_in_rtl(

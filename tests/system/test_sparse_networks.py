@@ -28,7 +28,7 @@ def some_trials(config: ArchConfig, first_seed: int, networks: int) -> list[Tria
         if len(found) >= 2 * networks:
             return found
         case = random_sparse_case(seed, most_macs=8_000)
-        trials = trials_of(case, config, "sparse" if seed % 2 else "cheapest")
+        trials = trials_of(case, config, engine="sparse" if seed % 2 else "cheapest")
         fits = all(len(t.program.steps) == 1 and t.model.cycles <= MOST_CYCLES for t in trials)
         if fits and any(layer.engine == "sparse" for trial in trials for layer in trial.program.layers):
             found += trials

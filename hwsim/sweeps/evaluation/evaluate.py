@@ -103,18 +103,18 @@ def _evaluated(
     for constraint in specification.early:
         if not constraint.holds(values | unknown | early):
             return "excluded", f"{constraint.text} does not hold", early, None
-    network = network_of(settings)
+    network = network_of(settings, cache)
     watch.lap("network")
     if task.fidelity == "rtl":
         return verified(network, settings, watch.lap)
     timing = timing_of(network, settings, task.fidelity, cache)
     watch.lap("timing")
     estimate = estimate_layers(network.network, timing.infos, settings.config, timing.cycles, task.fidelity)
-    metrics = figures(estimate, settings.config)
+    metrics = figures(estimate, settings.config) | network.figures
     if specification.asks_for("accuracy"):
-        accuracy = accuracy_of(network, cache)
+        accuracy = accuracy_of(network, settings, cache)
         watch.lap("accuracy")
         if accuracy is None:
-            raise InputError(f"{settings.model}: its accuracy is not known: it has no test set")
+            raise InputError(f"{settings.model}: has no test set for its accuracy; data: FILE.npz can bring one")
         metrics["accuracy"] = accuracy
     return "done", "", metrics, layer_figures(estimate)

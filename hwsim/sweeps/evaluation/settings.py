@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
+from hwsim.sweeps.space.recipe import recipe_with
 from hwsim.sweeps.space.space import with_settings
 from rtl.config import ArchConfig, ConfigError
 
@@ -27,6 +28,8 @@ class Settings:
     located: str
     """A workload's name, or an absolute path."""
     recipe: dict[str, Any] | None
+    data: str
+    """What recipes score, calibrate and train by: ``digits``, or an absolute path."""
     config: ArchConfig
     mapping: Goal
     rows: RowOrder
@@ -45,12 +48,12 @@ def settings_of(specification: Specification, assignment: Assignment) -> Setting
     model = str(chosen["model"])
     recipe = specification.recipe
     if recipe is not None:
-        recipe = with_settings({"recipe": recipe}, {n: v for n, v in assignment.items() if n.startswith("recipe.")})
-        recipe = recipe["recipe"]
+        recipe = recipe_with(recipe, {n: v for n, v in assignment.items() if n.startswith("recipe.")})
     return Settings(
         model=model,
         located=specification.models[model],
         recipe=recipe,
+        data=specification.data,
         config=architecture(specification, assignment),
         mapping=cast("Goal", chosen["mapping"]),
         rows=cast("RowOrder", chosen["rows"]),

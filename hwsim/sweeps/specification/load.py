@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import json
 import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from compiler.compress.recipe import parse_recipe
 from hwsim.errors import InputError
 from hwsim.files import reason
 from hwsim.sweeps.space.parameter import Interval, Values
+from hwsim.sweeps.space.recipe import check_recipe_name
 from hwsim.sweeps.specification.schema import SweepFile
 from hwsim.sweeps.specification.specification import Specification
 from rtl.config import ArchConfig, load_arch, preset_names, settings
@@ -55,7 +58,11 @@ def make_specification(tree: Any, folder: Path, origin: str, *, default_name: st
         raise InputError(f"{origin}: " + "; ".join(_explain(e) for e in error.errors()[:3])) from error
     try:
         specification = Specification(
-            file, _arches(file, folder), _recipe(file, folder), {name: _model(name, folder) for name in file.models}
+            file,
+            _arches(file, folder),
+            _recipe(file, folder),
+            _data(file, folder),
+            {name: _model(name, folder) for name in file.models},
         )
         _check_parameters(specification)
         specification.check()
@@ -104,12 +111,23 @@ def _model(name: str, folder: Path) -> str:
 
 
 def _recipe(file: SweepFile, folder: Path) -> dict[str, Any] | None:
-    if not isinstance(file.recipe, str):
-        return file.recipe
-    tree = _tree(folder / file.recipe, "recipe")
-    if not isinstance(tree, dict):
-        raise InputError(f"{file.recipe}: a recipe is a mapping of settings, not {type(tree).__name__}")
+    if file.recipe is None:
+        return None
+    tree, origin = file.recipe, "recipe"
+    if isinstance(tree, str):
+        origin, tree = tree, _tree(folder / tree, "recipe")
+    # The recipe as it is, whatever points make of it.
+    parse_recipe(json.dumps(tree), origin)
     return tree
+
+
+def _data(file: SweepFile, folder: Path) -> str:
+    from hwsim.training.data import load_data
+
+    located = str((folder / file.data).resolve()) if file.data.endswith(".npz") else file.data
+    if file.recipe is not None or located != file.data:
+        load_data(located)
+    return located
 
 
 def _check_parameters(specification: Specification) -> None:
@@ -127,6 +145,7 @@ def _check_parameters(specification: Specification) -> None:
         elif name.startswith("recipe."):
             if specification.recipe is None:
                 raise InputError(f"space.{name}: the sweep has no recipe that it could be a field of")
+            check_recipe_name(specification.recipe, name)
         elif name not in ("seed", "model"):
             near = difflib.get_close_matches(name, [*(specification.space.settings() - {name})], n=1)
             hint = f"did you mean {near[0]}?" if near else "arch.<field>, recipe.<field>, arch, mapping, rows or seed"

@@ -42,6 +42,8 @@ class SweepFile(_Part):
     """The base: a preset, or a YAML file relative to the sweep's."""
     recipe: str | dict[str, Any] | None = None
     """How models are compressed: a recipe's file, or the recipe itself. None: as they are."""
+    data: str = "digits"
+    """What recipes score, calibrate and train by: ``digits``, or an .npz file relative to the sweep's."""
     mapping: Goal = "cycles"
     """What the mapper minimises in every layer."""
     rows: Literal["balanced", "interleaved"] = "balanced"

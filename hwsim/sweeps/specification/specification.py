@@ -14,6 +14,7 @@ from hwsim.errors import InputError
 from hwsim.sweeps.constraints.expression import Expression, parse_expression
 from hwsim.sweeps.metrics import METRICS, Metric, metric
 from hwsim.sweeps.space.parameter import Values, parse_parameter
+from hwsim.sweeps.space.recipe import recipe_settings
 from hwsim.sweeps.space.space import Base, Space, check_name, flatten, make_space
 from hwsim.sweeps.specification.schema import SearchSettings, SweepFile
 
@@ -29,6 +30,8 @@ class Specification:
     """Every architecture that can be a point's base, by the name that the file gives it: all of its settings."""
     recipe: dict[str, Any] | None
     """The recipe as it was read; None for models as they are."""
+    data: str
+    """A known data set's name, or a file's absolute path."""
     models: dict[str, str] = field(default_factory=dict)
     """Each model by the name that the file gives it: that of a workload, or a file's absolute path."""
 
@@ -47,7 +50,7 @@ class Specification:
             "seed": self.file.seed,
         }
         if self.recipe is not None:
-            settings |= flatten(self.recipe, "recipe")
+            settings |= recipe_settings(self.recipe)
         return make_space(
             parameters, Base(settings, {name: flatten(tree, "arch") for name, tree in self.arches.items()})
         )
@@ -125,6 +128,7 @@ class Specification:
             "file": self.file.model_dump(),
             "arches": self.arches,
             "recipe": self.recipe,
+            "data": self.data,
             "models": self.models,
         }
         return json.dumps(tree, sort_keys=True, separators=(",", ":"))
@@ -134,4 +138,5 @@ class Specification:
 def specification_from_json(text: str) -> Specification:
     """What :meth:`Specification.to_json` wrote."""
     tree = json.loads(text)
-    return Specification(SweepFile.model_validate(tree["file"]), tree["arches"], tree["recipe"], tree["models"])
+    file = SweepFile.model_validate(tree["file"])
+    return Specification(file, tree["arches"], tree["recipe"], tree["data"], tree["models"])

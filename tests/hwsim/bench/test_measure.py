@@ -38,6 +38,11 @@ def test_a_process_is_stopped_at_its_limit_and_that_is_said():
     assert spent.cpu_s == pytest.approx(1, abs=0.3)
 
 
+def test_one_that_somebody_else_killed_was_not_stopped_at_its_limit():
+    with pytest.raises(MeasuredError, match=r"ended with -9"):
+        spend([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], limit_s=10)
+
+
 def test_a_failure_is_told_with_its_last_words():
     with pytest.raises(MeasuredError, match=r"ended with 1: no such luck$"):
         spend([sys.executable, "-c", "raise SystemExit('no such luck')"])

@@ -129,7 +129,7 @@ def test_accuracy_is_measured_once_for_a_network(cache: Path):
 def test_a_model_without_a_test_set_has_no_accuracy(cache: Path):
     tree = TREE | {"models": ["gemm-32x32x32"], "objectives": ["accuracy"], "space": {"arch.dense.rows": [8]}}
     (point,) = sweep(cache, tree).points
-    assert point.reason == "gemm-32x32x32: its accuracy is not known: it has no test set"
+    assert point.reason == "gemm-32x32x32: has no test set for its accuracy; data: FILE.npz can bring one"
 
 
 def test_a_front_for_each_model_or_one_for_all(cache: Path):
