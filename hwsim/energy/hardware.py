@@ -10,10 +10,25 @@ from rtl.sparse.layout import ACTIVATION_BITS, POINTER_BYTES
 if TYPE_CHECKING:
     from rtl.config import ArchConfig, SparseConfig
 
-__all__ = ["LANE_STATE_BITS", "Memory", "array_bits", "flip_flops", "memories", "multipliers", "pe_bits", "queue_bits"]
+__all__ = [
+    "LANE_STATE_BITS",
+    "SPARSE_LANE_STATE_BITS",
+    "Memory",
+    "array_bits",
+    "flip_flops",
+    "memories",
+    "multipliers",
+    "pe_bits",
+    "queue_bits",
+]
 
 LANE_STATE_BITS = 396
 """Flip-flops of a lane: the output stage's pipeline and a channel's parameters. As counted in the netlist."""
+
+SPARSE_LANE_STATE_BITS = 366
+"""Flip-flops of a sparse lane, whose parameters are never kept."""
+_PE_FLAGS = 17
+"""What a PE has in single bits."""
 
 _REST_BITS = 4305
 _REST_BITS_PER_LINE = 559
@@ -103,21 +118,35 @@ def flip_flops(config: ArchConfig) -> int:
         bits += array_bits(config) + config.dense.cols * LANE_STATE_BITS + _REST_BITS_PER_LINE * lines
     if config.sparse_engine is not None:
         sparse = config.sparse_engine
-        bits += sparse.pes * pe_bits(sparse) + sparse.lanes * (LANE_STATE_BITS + _REST_BITS_PER_LINE)
+        bits += sparse.pes * pe_bits(sparse) + sparse.lanes * (SPARSE_LANE_STATE_BITS + _REST_BITS_PER_LINE)
     return bits
 
 
 def queue_bits(sparse: SparseConfig) -> int:
-    """A place in a PE's queue: the activation, first and last entry of its column, its first sum, its codebook."""
-    entries = sparse.spmat_kib * 1024 // sparse.row_bytes * sparse.row_entries
-    addresses = 2 * entries.bit_length() + (2 * sparse.accumulators - 1).bit_length()
-    return ACTIVATION_BITS + addresses + (sparse.tables - 1).bit_length()
+    """A place in a PE's queue: the activation, first and last entry of its column, and its first sum."""
+    return ACTIVATION_BITS + 2 * 8 * POINTER_BYTES + _width(sparse.accumulators)
 
 
 def pe_bits(sparse: SparseConfig) -> int:
-    """Flip-flops of a PE of the sparse engine: its queue, the columns before and behind it, the entry at work."""
-    work = ACTIVATION_BITS + sparse.weight_bits + sparse.entry_bits + 32
-    return (sparse.fifo_depth + 3) * queue_bits(sparse) + work
+    """Flip-flops of a PE of the sparse engine, the places of its queue among them; memories have their own."""
+    sums, slot, depth = _width(sparse.accumulators), _width(sparse.row_entries), sparse.fifo_depth
+    # Stage by stage: activation, pointers, queue, walk, entry, multiplication, accumulation, drain.
+    stages = (
+        ACTIVATION_BITS + _width(sparse.pointers) + sums,
+        ACTIVATION_BITS + sums + 1,
+        depth * queue_bits(sparse) + 2 * _width(depth) + _width(depth + 1),
+        2 * queue_bits(sparse) + 8 * POINTER_BYTES - slot,
+        slot + ACTIVATION_BITS + sums + max(sums, sparse.index_bits) + 1,
+        ACTIVATION_BITS + sums + (sparse.weight_bits if sparse.weights == "int8" else 0),
+        ACTIVATION_BITS + sparse.weight_bits + sums + 32,
+        sums,
+    )
+    return sum(stages) + _PE_FLAGS
+
+
+def _width(count: int) -> int:
+    """Bits that tell ``count`` things apart."""
+    return (count - 1).bit_length()
 
 
 def multipliers(config: ArchConfig) -> list[tuple[int, int, int, int]]:

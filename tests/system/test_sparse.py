@@ -126,9 +126,10 @@ def hold_against_rtl(config: ArchConfig, seed: int, count: int, record_property)
     assert not wrong, "\n".join([f"{config}: {len(wrong)} differences, of which", *wrong[:8]])
 
 
-QUICK = [(31, 4, False), (32, 16, False), (33, 8, True)]
+QUICK = [(31, 4, False), (33, 8, True)]
 """Seed, PEs, and whether there is a dense engine too."""
 THOROUGH = [
+    (32, 16, False),
     (41, 1, False), (42, 1, True), (43, 2, False), (44, 2, True), (45, 4, True), (46, 8, False), (47, 16, True),
     (48, 32, False), (49, 64, False), (50, 64, True), (51, 16, False), (52, 4, False),
 ]  # fmt: skip
@@ -136,7 +137,7 @@ THOROUGH = [
 
 @pytest.mark.parametrize(("seed", "pes", "hybrid"), QUICK)
 def test_rtl_equals_functional_machine_and_cycle_model(seed, pes, hybrid, record_property):
-    hold_against_rtl(sparse_arch(seed, pes=pes, hybrid=hybrid), seed, 12, record_property)
+    hold_against_rtl(sparse_arch(seed, pes=pes, hybrid=hybrid), seed, 13, record_property)
 
 
 @pytest.mark.slow

@@ -2,7 +2,8 @@
 
 A batch of trials is asked for as a whole, evaluated, and told in order; the sampler of each trial is seeded by the
 trial's number. What is proposed therefore depends on the seed and the results alone: not on which worker was faster,
-nor on where a run was interrupted and resumed.
+nor on where a run was interrupted and resumed, nor on how many processes are at it. So trials are asked for in memory,
+and written to the study's database when they are told: a batch that was not told is proposed again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwsim.sweeps.space.grid import point_id
 from hwsim.sweeps.space.parameter import Follows, Interval, Values
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
     from optuna import Study as OptunaStudy
     from optuna.samplers import BaseSampler
-    from optuna.storages import BaseStorage
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, Trial
 
     from hwsim.sweeps.space.grid import Assignment
     from hwsim.sweeps.space.space import Space
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Proposal", "Search", "open_search"]
 
-_ASSIGNMENT, _CONSTRAINTS = "assignment", "constraints"
+_ASSIGNMENT, _NUMBER = "assignment", "number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,45 +47,41 @@ class Search:
     """One sampler's trials, for one front."""
 
     def __init__(
-        self, study: OptunaStudy, storage: BaseStorage, specification: Specification, fixed: Assignment
+        self, study: OptunaStudy, record: OptunaStudy, specification: Specification, fixed: Assignment
     ) -> None:
         self._study = study
-        self._storage = storage
+        """In memory: what samplers look at."""
+        self._record = record
+        """In the database: what is told."""
         self._specification = specification
         self._fixed = fixed
+        self._open: dict[int, Trial] = {}
+        recorded = [trial for _, trial in sorted(self._recorded().items())]
+        # Of a batch that was only partly written, all is proposed again: its points are in the study.
+        settings = specification.file.search
+        whole = len(recorded) // settings.population * settings.population
+        study.add_trials(recorded if len(recorded) >= settings.trials else recorded[:whole])
+
+    def _recorded(self) -> dict[int, FrozenTrial]:
+        """Trials by number. Two processes may both have written one: they have written the same."""
+        found: dict[int, FrozenTrial] = {}
+        for trial in self._record.get_trials(deepcopy=False):
+            found.setdefault(trial.user_attrs[_NUMBER], trial)
+        return found
 
     def batch(self) -> list[Proposal]:
-        """The trials of the current batch that are not told yet, asked for where they are missing; none at the end."""
-        from optuna.trial import TrialState
-
+        """The next trials; none at the end."""
         settings = self._specification.file.search
-        trials = self._study.get_trials(deepcopy=False)
-        open_trials = [t for t in trials if t.state == TrialState.RUNNING]
-        proposals = [self._known(trial) for trial in open_trials]
-        if not open_trials and len(trials) >= settings.trials:
-            return []
-        # The batch that the open trials are of; a new one if there are none.
-        begin = (open_trials[0].number if open_trials else len(trials)) // settings.population * settings.population
-        end = min(begin + settings.population, settings.trials)
-        proposals += [self._ask(number) for number in range(len(trials), end)]
-        return proposals
+        begin = len(self._study.get_trials(deepcopy=False))
+        end = min((begin // settings.population + 1) * settings.population, settings.trials)
+        return [self._ask(number) for number in range(begin, end)]
 
     def _ask(self, number: int) -> Proposal:
         self._study.sampler = _sampler(self._specification.file.search, self._study.study_name, number)
-        trial = self._study.ask()
+        self._open[number] = trial = self._study.ask()
         assignment = {**self._fixed, **_suggest(self._specification.space, trial, self._fixed)}
+        trial.set_user_attr(_NUMBER, number)
         trial.set_user_attr(_ASSIGNMENT, assignment)
-        return self._proposal(trial.number, assignment)
-
-    def _known(self, trial: FrozenTrial) -> Proposal:
-        """A trial that was asked for before: by this process, or by one that is gone."""
-        assignment = trial.user_attrs.get(_ASSIGNMENT)
-        if assignment is None:
-            # Killed between the two: there is nothing to evaluate.
-            return Proposal(trial.number, "", {}, allowed=False)
-        return self._proposal(trial.number, assignment)
-
-    def _proposal(self, number: int, assignment: Assignment) -> Proposal:
         values = self._specification.space.effective(assignment)
         allowed = all(constraint.holds(values) for constraint in self._specification.on_settings)
         return Proposal(number, point_id(assignment), assignment, allowed)
@@ -97,27 +93,18 @@ class Search:
         """
         from optuna.trial import TrialState
 
-        trials = self._study.get_trials(deepcopy=False)
-        for proposal in sorted(proposals, key=lambda p: p.number):
-            trial = trials[proposal.number]
-            if trial.state.is_finished():
-                continue
+        told = []
+        for proposal in proposals:
+            trial = self._open.pop(proposal.number)
             values, violation = results.get(proposal.id, ([], 0.0))
             if not values or not all(map(math.isfinite, values)):
-                self._study.tell(proposal.number, state=TrialState.FAIL, skip_if_finished=True)
+                told.append(self._study.tell(trial, state=TrialState.FAIL))
                 continue
             if self._specification.on_figures:
-                self._constrain(trial, violation)
-            self._study.tell(proposal.number, values, skip_if_finished=True)
-
-    def _constrain(self, trial: FrozenTrial, violation: float) -> None:
-        from optuna.trial import Trial
-
-        if any(key.startswith(_CONSTRAINTS) for key in trial.system_attrs):
-            return  # by a process that was killed before it could tell
-        study_id = self._storage.get_study_id_from_name(self._study.study_name)
-        trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
-        Trial(self._study, trial_id).set_constraint("figures", violation)
+                trial.set_constraint("figures", violation)
+            told.append(self._study.tell(trial, values))
+        recorded = self._recorded()
+        self._record.add_trials([trial for trial in told if trial.number not in recorded])
 
 
 def open_search(specification: Specification, url: str, name: str, fixed: Assignment) -> Search:
@@ -126,14 +113,15 @@ def open_search(specification: Specification, url: str, name: str, fixed: Assign
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     arguments = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {}
-    storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
-    study = optuna.create_study(
-        storage=storage,
+    directions = ["maximize" if m else "minimize" for m in specification.maximise]
+    record = optuna.create_study(
+        storage=optuna.storages.RDBStorage(url, engine_kwargs=arguments),
         study_name=name,
-        directions=["maximize" if m else "minimize" for m in specification.maximise],
+        directions=directions,
         load_if_exists=True,
     )
-    return Search(study, storage, specification, fixed)
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), study_name=name, directions=directions)
+    return Search(study, record, specification, fixed)
 
 
 def _sampler(settings: SearchSettings, name: str, number: int) -> BaseSampler:
@@ -149,7 +137,7 @@ def _sampler(settings: SearchSettings, name: str, number: int) -> BaseSampler:
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-def _suggest(space: Space, trial: Any, fixed: Assignment) -> Assignment:
+def _suggest(space: Space, trial: Trial, fixed: Assignment) -> Assignment:
     """Values for all parameters that are active; listed values by their place, so that neighbours are near."""
     chosen = dict(fixed)
     for parameter in space.parameters:

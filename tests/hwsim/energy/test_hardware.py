@@ -9,13 +9,23 @@ from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 
 import rtl.accelerator
-from hwsim.energy.hardware import LANE_STATE_BITS, array_bits, flip_flops, memories
+from hwsim.energy.hardware import (
+    LANE_STATE_BITS,
+    SPARSE_LANE_STATE_BITS,
+    array_bits,
+    flip_flops,
+    memories,
+    pe_bits,
+    queue_bits,
+)
 from rtl.cell import Cell
-from rtl.config import ArchConfig, DenseConfig, MemoryConfig
+from rtl.config import ArchConfig, DenseConfig, MemoryConfig, SparseConfig
 from rtl.dense.lane import Lane
 from rtl.dense.output_stationary.column import Column as OutputColumn
 from rtl.dense.weight_stationary.column import Column as WeightColumn
+from rtl.post.sparse_path import SparseLane
 from rtl.scratchpad import Scratchpad
+from rtl.sparse.pe import ProcessingElement
 
 SMALL = ArchConfig(
     dense=DenseConfig(rows=3, cols=4, depthwise_taps=2),
@@ -43,6 +53,25 @@ def test_flip_flops_of_the_array_are_counted_exactly(dense: tuple[int, int, int]
 def test_a_lane_has_about_the_flip_flops_that_it_is_taken_to_have(accumulators: int) -> None:
     config = SMALL.model_copy(update={"memory": MemoryConfig(accumulators=accumulators)})
     assert state_bits(Lane(config)) == pytest.approx(LANE_STATE_BITS, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "sparse",
+    [
+        SparseConfig(),
+        SparseConfig(pes=64, spmat_kib=128, pointers=16384, accumulators=256),
+        SparseConfig(weights="int8", code_bits=8, index_bits=3, row_bytes=4, tables=1, fifo_depth=3),
+        SparseConfig(fifo_depth=16, tables=16, index_bits=8, code_bits=2, accumulators=16),
+    ],
+)
+def test_flip_flops_of_a_sparse_pe_are_counted_exactly(sparse: SparseConfig) -> None:
+    pe = ProcessingElement(ArchConfig(dense=None, sparse=sparse))
+    # The netlist keeps the queue as a memory.
+    assert state_bits(pe) == pe_bits(sparse) - sparse.fifo_depth * queue_bits(sparse)
+
+
+def test_flip_flops_of_a_sparse_lane_are_counted_exactly() -> None:
+    assert state_bits(SparseLane()) == SPARSE_LANE_STATE_BITS
 
 
 def test_flip_flops_grow_with_the_array() -> None:

@@ -2,7 +2,7 @@
 //
 // Started, it reads the 32 bytes at `program` through the fetch port, writes them to `window_base` through the data
 // port, and raises `irq` in cycle `program_length`: never, if that is 0, and when the write has been answered, if it is all
-// ones. `window_bytes` = 0 raises a fault instead.
+// ones. `window_bytes` = 0 raises a fault instead. The tests put the number of the register map for `{version}`.
 
 `timescale 1ns/1ns
 
@@ -177,7 +177,7 @@ module accelerator #(
       s_axil_rvalid <= 1;
       case (s_axil_araddr)
         12'h000: s_axil_rdata <= "HWSM";
-        12'h004: s_axil_rdata <= 1;
+        12'h004: s_axil_rdata <= {version};
         12'h014: s_axil_rdata <= {fault, done, busy};
         12'h018: s_axil_rdata <= fault ? 32'h1007_0043 : 0;
         12'h030: s_axil_rdata <= cycles;

@@ -16,9 +16,10 @@ from hwsim.simulation.program import ProgramJob, RtlRun, simulate_programs
 from hwsim.simulation.simulators import find_icarus
 from rtl.config import ArchConfig
 from rtl.counters import COUNTERS
+from rtl.csr import VERSION
 from rtl.isa import Engine, Fault
 
-STANDIN = Path(__file__).with_name("standin.v").read_text()
+STANDIN = Path(__file__).with_name("standin.v").read_text().replace("{version}", str(VERSION))
 CONFIG = ArchConfig()
 IMAGE = np.random.default_rng(1).bytes(4000)
 WINDOW = (2048, 1024)

@@ -14,7 +14,7 @@ from rtl.control.issue import Issue
 from rtl.control.run import UNIT_DISPATCH
 from rtl.control.timing import DeadlockError, schedule
 from rtl.counters import stall_causes
-from rtl.isa import MAX_TOKENS, End, Engine, Fault
+from rtl.isa import MAX_TOKENS, End, Engine, Fault, Opcode
 from rtl.isa_layout import WORD
 from tests.rtl.bench import simulate
 from tests.rtl.control.dummies import END, Arrivals, Dummy, DummyTiming, Job, random_arrivals, random_jobs
@@ -190,7 +190,7 @@ def bits(*engines: Engine) -> int:
     "word",
     [
         pytest.param(0, id="opcode 0"),
-        pytest.param(9, id="first unknown opcode"),
+        pytest.param(max(Opcode) + 1, id="first unknown opcode"),
         pytest.param(15, id="last opcode"),
         pytest.param((1 << 256) - 1, id="all ones"),
         pytest.param(job(LOAD, layer=16).word(), id="first layer that is not counted"),
