@@ -68,7 +68,7 @@ class SparseMachine:
     """Memories and sums of the sparse engine.
 
     Raises (all methods):
-        IndexError: an address outside its memory, or a column that ends before it begins: a SCRATCHPAD fault in the RTL.
+        IndexError: an address outside its memory, or a column that ends before it begins: SCRATCHPAD in the RTL.
     """
 
     def __init__(self, config: ArchConfig, decoded: DecodedMatrices | None = None) -> None:
@@ -185,7 +185,8 @@ class SparseMachine:
         where = (row[real] * pes + pe[real], column[real])
         weights = sparse.csr_matrix((values[code[real]], where), shape, np.int64)
         padding = np.bincount(column[~real], minlength=columns)
-        return Matrix(weights, *(a.astype(np.int32) for a in (starts, ends, padding)), backwards.any(axis=1))
+        starts, ends, padding = (a.astype(np.int32) for a in (starts, ends, padding))
+        return Matrix(weights, starts, ends, padding, backwards.any(axis=1))
 
 
 def _unpack(rows: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
