@@ -186,7 +186,7 @@ class SparseMachine:
         weights = sparse.csr_matrix((values[code[real]], where), shape, np.int64)
         padding = np.bincount(column[~real], minlength=columns)
         starts, ends, padding = (a.astype(np.int32) for a in (starts, ends, padding))
-        return Matrix(weights, starts, ends, padding, backwards.any(axis=1))
+        return Matrix(weights, starts, ends, padding, np.logical_or.reduce(backwards, axis=1))
 
 
 def _unpack(rows: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
