@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.formal import prover
+from tests.formal import mutants, prover
 from tests.formal.mutants import Bug
 from tests.formal.spec import Spec
 
@@ -36,10 +36,14 @@ def prove(tmp_path: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def refute(tmp_path: Path) -> Callable[..., None]:
-    """Find a run from reset in which a seeded bug breaks the property that is there to catch it."""
+def refute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Callable[[Callable[[], Spec], Bug, int], None]:
+    """Find a run from reset in which a seeded bug breaks a property that is there to catch it."""
 
-    def find(spec: Spec, bug: Bug, *, depth: int) -> None:
+    def find(make: Callable[[], Spec], bug: Bug, depth: int) -> None:
+        mutants.seed(monkeypatch, bug, request.module)
+        spec = make()
         spec.with_lemmas = False
         verdict = prover.run(spec, tmp_path, mode="bmc", depth=depth)
         assert verdict.status == "FAIL", f"nobody noticed: {bug}"

@@ -18,12 +18,16 @@ from tests.formal.spec import Spec
 
 __all__ = ["Verdict", "run"]
 
+LIMIT_S = 300
+"""Wall time after which a run is given up. A proof takes seconds; the machine may be busy."""
+
 Mode = Literal["bmc", "prove", "cover"]
 
 _TASK = """\
 [options]
 mode {mode}
 depth {depth}
+timeout {limit_s}
 [engines]
 smtbmc bitwuzla
 [script]
@@ -44,7 +48,7 @@ class Verdict:
     """What came of a run.
 
     ``status`` is PASS; FAIL, with the properties that ``failed`` and the waveform of a run from reset that breaks them;
-    or UNKNOWN: no such run within the depth, but the properties do not follow from themselves either.
+    UNKNOWN: no such run within the depth, but the properties do not follow from themselves either; or TIMEOUT.
     """
 
     status: str
@@ -56,7 +60,7 @@ class Verdict:
         return f"{self.status}: {', '.join(self.failed) or self.log}; waveform {self.trace}"
 
 
-def run(spec: Spec, folder: Path, *, mode: Mode, depth: int) -> Verdict:
+def run(spec: Spec, folder: Path, *, mode: Mode, depth: int, limit_s: int = LIMIT_S) -> Verdict:
     """Prove ``spec`` by k-induction (``prove``), search ``depth`` cycles (``bmc``), or reach what it is to reach.
 
     Everything is kept in ``folder``: the design, the log, and the waveforms (VCD) of counterexamples.
@@ -65,7 +69,7 @@ def run(spec: Spec, folder: Path, *, mode: Mode, depth: int) -> Verdict:
     text = rtlil.convert(Fragment.get(spec, None), ports=spec.inputs, emit_src=False)
     text = _PROPERTY.sub(r'  attribute \\src "\2"\n\g<0>', text)
     (folder / "design.il").write_text(text)
-    (folder / "task.sby").write_text(_TASK.format(mode=mode, depth=depth))
+    (folder / "task.sby").write_text(_TASK.format(mode=mode, depth=depth, limit_s=limit_s))
     done = subprocess.run(
         [*_python("sby"), *_tools(folder), "-f", "task.sby"],
         cwd=folder,
