@@ -13,8 +13,8 @@ from tests.formal.spec import Inside, Spec, past
 
 CONFIG = ArchConfig(
     dense=DenseConfig(rows=2, cols=2, depthwise_taps=0),
-    bus=BusConfig(data_bytes=16, burst_beats=2, outstanding=2),
-    control=ControlConfig(fetch_depth=4),
+    bus=BusConfig(data_bytes=16, burst_beats=4, outstanding=2),
+    control=ControlConfig(fetch_depth=8),
 )
 PER_WORD = INSTRUCTION_BYTES // CONFIG.bus.data_bytes
 ROWS = CONFIG.control.fetch_depth
@@ -55,6 +55,7 @@ class FetchSpec(Spec):
         m.d.comb += pushed.eq(fetch.axi.rvalid & (gathered == PER_WORD - 1) & ~stopped)
         self.check(m, "queue.never_overflows", ~pushed | (level != ROWS))
         pointers(self, m, inside, "queue", ROWS)
+        self.lemma(m, "something_left", ~inside["active"] | (inside["left"] != 0))
         self.lemma(m, "promised", promised >= PER_WORD * level + gathered + coming)
         self.lemma(m, "promised.most", promised <= ROWS * PER_WORD)
 
