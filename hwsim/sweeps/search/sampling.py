@@ -113,7 +113,8 @@ def open_search(specification: Specification, url: str, name: str, fixed: Assign
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     arguments = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {}
-    directions = ["maximize" if m else "minimize" for m in specification.maximise]
+    up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
+    directions: list[str | optuna.study.StudyDirection] = [up if m else down for m in specification.maximise]
     record = optuna.create_study(
         storage=optuna.storages.RDBStorage(url, engine_kwargs=arguments),
         study_name=name,
@@ -154,9 +155,10 @@ def _suggest(space: Space, trial: Trial, fixed: Assignment) -> Assignment:
                     else trial.suggest_categorical(name, list(range(len(values))))
                 )
                 chosen[name] = values[place]
-            case Interval(name, low, high, log, integer):
-                suggest = trial.suggest_int if integer else trial.suggest_float
-                chosen[name] = suggest(name, low, high, log=log)
+            case Interval(name, low, high, log, integer=True):
+                chosen[name] = trial.suggest_int(name, int(low), int(high), log=log)
+            case Interval(name, low, high, log):
+                chosen[name] = trial.suggest_float(name, low, high, log=log)
             case Follows(name):
                 chosen[name] = parameter.of(space.effective(chosen))
     return {name: value for name, value in chosen.items() if name not in fixed}
