@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hwsim.sweeps.space.grid import point_id
 from hwsim.sweeps.space.parameter import Follows, Interval, Values
@@ -114,7 +114,7 @@ def open_search(specification: Specification, url: str, name: str, fixed: Assign
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     arguments = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {}
     up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
-    directions: list[str | optuna.study.StudyDirection] = [up if m else down for m in specification.maximise]
+    directions: Any = [up if m else down for m in specification.maximise]
     record = optuna.create_study(
         storage=optuna.storages.RDBStorage(url, engine_kwargs=arguments),
         study_name=name,
