@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from compiler.compress.finish import fold
 from compiler.compress.layers import weight_layers
 from compiler.compress.masks import Masks
+from compiler.interpreter import interpret
 from compiler.lower import lower
 from compiler.mapping.compile import compile_graph
 from compiler.passes.base import run_passes
@@ -15,6 +16,8 @@ from compiler.passes.fuse_activation import FuseActivation
 from compiler.passes.fuse_residual import FuseResidual
 from compiler.quantize.calibrate import nominal
 from compiler.quantize.post_training import quantize_graph
+from hwsim.activity import program_works
+from hwsim.api import random_inputs
 from hwsim.cycles import program_cycles
 from hwsim.energy.model import EnergyModel
 
@@ -36,7 +39,9 @@ def energy_per_weight(graph: Graph, config: ArchConfig) -> dict[str, float]:
     integer = lower(folded)
     run_passes(integer, (FuseResidual(), RemoveDeadCode()))
     program = compile_graph(integer, config)
-    cycles = program_cycles(program, config)
+    # What a sparse layer takes depends on its data; which share of it each layer takes, hardly.
+    values = interpret(integer, random_inputs(integer, 0)) if config.sparse_engine is not None else {}
+    cycles = program_cycles(program, config, program_works(program, config, values) if values else None)
     energies = EnergyModel(config).energy(cycles.counters, cycles.layers)
     totals: dict[str, float] = {}
     for layer, energy in zip(program.layers, energies, strict=True):
