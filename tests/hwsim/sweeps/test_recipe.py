@@ -117,10 +117,10 @@ def test_training_that_diverges_is_a_failed_point(tmp_path: Path, monkeypatch: p
 
 
 def test_scores_by_energy_ask_the_architecture_whichever_engine_it_has(tmp_path: Path):
-    step = {"prune": {"score": "energy", "scope": "global", "sparsity": 0.5}}
+    steps = [{"prune": {"score": "energy", "scope": "global", "sparsity": 0.5}}, {"share": {"bits": 4}}]
     figures = []
     for arch in ("dense-8x8", "eie-64"):
-        sweep = specification(arch=arch, recipe={"samples": 32, "steps": [step]}, space={"seed": [0]})
+        sweep = specification(arch=arch, recipe={"samples": 32, "steps": steps}, space={"seed": [0]})
         task = Task(sweep.to_json(), (PointTask("x", {"seed": 0}),), "analytic", tmp_path)
         (outcome,) = evaluate(task)
         assert (outcome.state, outcome.reason) == ("done", "")
