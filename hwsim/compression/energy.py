@@ -58,7 +58,7 @@ def energy_per_weight(graph: Graph, config: ArchConfig) -> dict[str, float]:
 
 
 def _shared(graph: Graph, config: ArchConfig) -> dict[str, IntegerWeights]:
-    """Weights by as many values as the engine has codes for, where it has no others; what a recipe shares later, say."""
+    """Weights by as many values as the engine has codes for, where it has no others: as a recipe will share them."""
     sparse = config.sparse_engine
     if sparse is None or sparse.weights != "codebook":
         return {}
