@@ -83,7 +83,7 @@ class EnergyModel:
 
     def price(self, counters: NDArray[np.integer], cycles: NDArray[np.integer]) -> NDArray[np.float64]:
         """``[..., counters]`` and ``[...]`` to pJ ``[..., components]``, in the order of ``COMPONENTS``."""
-        # Exact up to 2^53 events. Not as a product of matrices: BLAS adds up in another order for another number of rows.
+        # Exact up to 2^53 events. No product of matrices: BLAS adds up in another order for another number of rows.
         events = np.asarray(counters, np.float64)
         return np.einsum("...e,ce->...c", events, self._weights) + np.asarray(cycles)[..., None] * self._per_cycle
 

@@ -17,7 +17,7 @@ from hwsim.errors import InputError
 from hwsim.points import PointEstimates, Points, estimate_points
 from hwsim.sweeps.evaluation.cache import Cache
 from hwsim.sweeps.evaluation.environment import environment
-from hwsim.sweeps.evaluation.faults import fault_reason, worker_name
+from hwsim.sweeps.evaluation.faults import attempt, worker_name
 from hwsim.sweeps.evaluation.networks import SweepNetwork, accuracy_of, network_of
 from hwsim.sweeps.evaluation.outcome import Outcome, PointTask, Task
 from hwsim.sweeps.evaluation.settings import architecture, settings_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hwsim.sweeps.evaluation.outcome import State
     from hwsim.sweeps.evaluation.settings import Settings
     from hwsim.sweeps.specification.specification import Specification
 
@@ -38,6 +39,9 @@ _DRAM = [index for index, counter in enumerate(COUNTERS) if counter.name in ("dr
 _ARCH = "arch."
 _SIZES = ("dense.", "memory.", "bus.")
 """What decides how much there is on the chip."""
+
+_Verdict = tuple["State", str, dict[str, float]]
+"""State, reason and figures of a point."""
 
 
 def evaluate_columns(specification: Specification, task: Task, cache: Cache) -> list[Outcome]:
@@ -58,16 +62,14 @@ def _alike(point: PointTask) -> tuple:
     return fixed, tuple(name for name, value in values if name.startswith(_ARCH) and value is not None)
 
 
-def _group(
-    specification: Specification, points: Sequence[PointTask], fidelity: str, cache: Cache
-) -> list[Outcome]:
+def _group(specification: Specification, points: Sequence[PointTask], fidelity: str, cache: Cache) -> list[Outcome]:
     """Outcomes of points that differ in columns only."""
     begin = time.perf_counter()
-    try:
-        states = _evaluated(specification, points, cache)
-    except Exception as error:
-        # One group's failure does not cost the user the others.
-        states = [("failed", fault_reason(error, points[0].id), {})] * len(points)
+    states = attempt(
+        points[0].id,
+        lambda: _evaluated(specification, points, cache),
+        lambda why: [("failed", why, {})] * len(points),
+    )
     total = round((time.perf_counter() - begin) / len(points), 9)
     shared: dict[str, Any] = {"fidelity": fidelity, "worker": worker_name(), "environment": environment()}
     return [
@@ -76,10 +78,8 @@ def _group(
     ]
 
 
-def _evaluated(
-    specification: Specification, points: Sequence[PointTask], cache: Cache
-) -> list[tuple[Any, str, dict[str, float]]]:
-    """State, reason and figures of each point."""
+def _evaluated(specification: Specification, points: Sequence[PointTask], cache: Cache) -> list[_Verdict]:
+    """Of each point."""
     first = points[0].assignment
     columns = [name for name, value in first.items() if name.startswith(_ARCH) and value is not None]
     settings = settings_of(specification, {n: v for n, v in first.items() if n not in columns})
@@ -88,7 +88,7 @@ def _evaluated(
     base = architecture(specification, {n: v for n, v in first.items() if n not in columns})
     at = Points(base, values or {"clock_mhz": np.full(len(points), base.clock_mhz)})
     found = estimate_points(network.network, at)
-    figures = _figures(found, network, settings)
+    figures = _figures(found, network)
     if specification.asks_for("accuracy"):
         figures["accuracy"] = np.full(len(points), _accuracy(network, settings, cache))
     early = {name: column for name, column in figures.items() if METRICS[name].early}
@@ -100,9 +100,9 @@ def _evaluated(
 
 def _states(
     specification: Specification, points: Sequence[PointTask], found: PointEstimates, early: dict[str, NDArray]
-) -> list[tuple[str, str]]:
+) -> list[tuple[State, str]]:
     """What became of each point, and why: refused, taken out by a constraint that is known beforehand, or done."""
-    states = [("done", "")] * len(points)
+    states: list[tuple[State, str]] = [("done", "")] * len(points)
     names = sorted({name for constraint in specification.early for name in constraint.names})
     space = specification.space
     values = {n: space.column([p.assignment for p in points], n) for n in names if n not in METRICS}
@@ -116,7 +116,7 @@ def _states(
     return states
 
 
-def _figures(found: PointEstimates, network: SweepNetwork, settings: Settings) -> dict[str, NDArray[np.float64]]:
+def _figures(found: PointEstimates, network: SweepNetwork) -> dict[str, NDArray[np.float64]]:
     """``[points]`` by name; NaN where the technology cannot give a figure. As :mod:`.figures` has them of one point."""
     latency_us = found.latency_us
     there = np.where(latency_us > 0, latency_us, np.nan)

@@ -10,7 +10,7 @@ from hwsim.errors import InputError
 from hwsim.sweeps.evaluation.cache import Cache
 from hwsim.sweeps.evaluation.columns import evaluate_columns
 from hwsim.sweeps.evaluation.environment import environment
-from hwsim.sweeps.evaluation.faults import fault_reason, worker_name
+from hwsim.sweeps.evaluation.faults import attempt, worker_name
 from hwsim.sweeps.evaluation.figures import early_figures, figures, layer_figures
 from hwsim.sweeps.evaluation.networks import accuracy_of, network_of
 from hwsim.sweeps.evaluation.outcome import Outcome
@@ -21,10 +21,13 @@ from hwsim.sweeps.metrics import METRICS
 from hwsim.sweeps.specification.specification import specification_from_json
 
 if TYPE_CHECKING:
+    from hwsim.api import Fidelity
     from hwsim.sweeps.evaluation.outcome import PointTask, State, Task
     from hwsim.sweeps.specification.specification import Specification
 
 __all__ = ["evaluate"]
+
+_Verdict = tuple["State", str, dict[str, float], list[dict[str, Any]] | None]
 
 
 def evaluate(task: Task) -> list[Outcome]:
@@ -54,15 +57,11 @@ class _Stopwatch:
 
 def _outcome(specification: Specification, point: PointTask, task: Task, cache: Cache) -> Outcome:
     watch = _Stopwatch()
-    state: State = "failed"
-    metrics: dict[str, float] = {}
-    layers: list[dict[str, Any]] | None = None
-    reason = ""
-    try:
-        state, reason, metrics, layers = _evaluated(specification, point, task, cache, watch)
-    except Exception as error:
-        # One point's failure does not cost the user the other points.
-        reason = fault_reason(error, point.id)
+    state, reason, metrics, layers = attempt(
+        point.id,
+        lambda: _evaluated(specification, point, task, cache, watch),
+        lambda why: ("failed", why, {}, None),
+    )
     return Outcome(
         id=point.id,
         fidelity=task.fidelity,
@@ -76,9 +75,8 @@ def _outcome(specification: Specification, point: PointTask, task: Task, cache: 
     )
 
 
-def _evaluated(
-    specification: Specification, point: PointTask, task: Task, cache: Cache, watch: _Stopwatch
-) -> tuple[State, str, dict[str, float], list[dict[str, Any]] | None]:
+def _evaluated(specification: Specification, point: PointTask, task: Task, cache: Cache, watch: _Stopwatch) -> _Verdict:
+    """State, reason, figures and layers of a point."""
     settings = settings_of(specification, point.assignment)
     values = specification.space.effective(point.assignment)
     early = early_figures(settings.config)
@@ -90,9 +88,10 @@ def _evaluated(
     watch.lap("network")
     if task.fidelity == "rtl":
         return verified(network, settings, watch.lap)
-    timing = timing_of(network, settings, task.fidelity, cache)
+    fidelity: Fidelity = "cycle" if task.fidelity == "cycle" else "analytic"
+    timing = timing_of(network, settings, fidelity, cache)
     watch.lap("timing")
-    estimate = estimate_layers(network.network, timing.infos, settings.config, timing.cycles, task.fidelity)
+    estimate = estimate_layers(network.network, timing.infos, settings.config, timing.cycles, fidelity)
     metrics = figures(estimate, settings.config) | network.figures
     if specification.asks_for("accuracy"):
         accuracy = accuracy_of(network, settings, cache)

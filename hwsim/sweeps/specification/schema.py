@@ -55,7 +55,7 @@ class SweepFile(_Part):
     objectives: Annotated[list[str], Field(min_length=1, max_length=6)]
     """Figures, each better as its name says (``docs/sweeps.md``)."""
     fidelity: Literal["vectorised", "analytic", "cycle"] = "analytic"
-    """Of every point. ``vectorised`` is for very many architectures with a dense engine, mapped for the fewest cycles."""
+    """Of every point. ``vectorised``: very many architectures with a dense engine, mapped for the fewest cycles."""
     recheck: Annotated[int, Field(ge=0, le=10_000)] = 20
     """Points of each front that are estimated again by the cycle model, spread over the front."""
     fronts: Fronts = "per_model"

@@ -22,13 +22,13 @@ def check_vectorised(specification: Specification) -> None:
         InputError: a sparse engine, another goal of the mapper than cycles, or a recipe that asks the architecture.
 
     """
-    where = "fidelity: the vectorised model"
+    where, dense = "fidelity: the vectorised model", "is for the dense engine alone"
     for name, tree in specification.arches.items():
         if tree.get("sparse") is not None:
-            raise InputError(f"{where} is for the dense engine alone, and {name} has a sparse one; set it to null, {_ELSE}")
+            raise InputError(f"{where} {dense}, and {name} has a sparse one; set it to null, {_ELSE}")
     for parameter in specification.space.parameters:
         if parameter.name.startswith("arch.sparse"):
-            raise InputError(f"{where} is for the dense engine alone, without {parameter.name}; leave that out, {_ELSE}")
+            raise InputError(f"{where} {dense}, without {parameter.name}; leave that out, {_ELSE}")
     if specification.file.mapping != "cycles" or "mapping" in {p.name for p in specification.space.parameters}:
         raise InputError(f"{where} maps for cycles only; leave mapping out, {_ELSE}")
     if "energy" in _scores(specification):
