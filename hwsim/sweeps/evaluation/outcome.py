@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "PointFidelity", "PointTask", "State", "Task"]
 
 PointFidelity = Literal["vectorised", "analytic", "cycle", "rtl"]
-"""``vectorised``: by :mod:`hwsim.points`, all points of a task together. ``rtl``: the generated Verilog runs the network,
-and is held against the cycle model."""
+"""``vectorised``: by :mod:`hwsim.points`, all points of a task together. ``rtl``: the generated Verilog runs the
+network, and is held against the cycle model."""
 
 State = Literal["done", "failed", "excluded"]
 """``excluded``: an early constraint does not hold, so nothing else was looked at."""
