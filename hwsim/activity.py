@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from rtl.config import ArchConfig
     from rtl.sparse.work import SparseWork
 
-__all__ = ["calibrated_activity", "density_of", "program_works", "sample_inputs"]
+__all__ = ["CALIBRATION_SEEDS", "calibrated_activity", "density_of", "program_works", "sample_inputs"]
 
-_SAMPLES = 3
-_FIRST_SEED = 1 << 20
-"""Far from the seeds of runs: rows are not laid out for the input that is then measured."""
+CALIBRATION_SEEDS = tuple((1 << 20) + k for k in range(3))
+"""Of the samples that rows are laid out for. Far from the seeds of runs: not for the input that is then measured."""
 
 
 def calibrated_activity(network: Network) -> Activity | None:
@@ -42,9 +41,9 @@ def calibrated_activity(network: Network) -> Activity | None:
     if len(graph.input_ports) != 1:
         return None
     if workload.sample is not None:
-        inputs = [workload.sample(_FIRST_SEED + k) for k in range(_SAMPLES)]
+        inputs = [workload.sample(seed) for seed in CALIBRATION_SEEDS]
     elif workload.calibration is not None and not workload.synthetic:
-        inputs = list(workload.calibration()[:_SAMPLES])
+        inputs = list(workload.calibration()[: len(CALIBRATION_SEEDS)])
     else:
         return None
     port = graph.input_ports[0]

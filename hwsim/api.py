@@ -13,6 +13,8 @@ from compiler.mapping.compile import compile_graph, compile_plans, host_step, la
 from compiler.mapping.engines import host_operators, runs_sparse
 from compiler.mapping.mapper import CYCLES, Objective
 from compiler.mapping.planner import assumed_density, plan_graph
+from compiler.mapping.sparse.coded import coded_weights
+from compiler.mapping.sparse.plan import SparsePlan
 from compiler.sparse.absorb import balance_rows
 from hwsim.activity import calibrated_activity, density_of, program_works, sample_inputs
 from hwsim.analytic import AnalyticCycles, analytic_cycles
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from compiler.ir.graph import Graph
     from compiler.mapping.engines import Preference
+    from compiler.mapping.sparse.coded import CodedWeights
     from compiler.program.program import LayerInfo, Program
     from hwsim.progress import Reporter
     from hwsim.simulation.harness import MemoryKind
@@ -108,7 +111,7 @@ def estimate(
         network, config, fidelity, objective=objective, inputs=inputs, seed=seed, rows=rows, engine=engine,
         reporter=reporter,
     )  # fmt: skip
-    result = estimate_layers(cost.network, cost.infos, config, cost.cycles, fidelity)
+    result = estimate_layers(cost.network, cost.infos, config, cost.cycles, fidelity, coded=cost.coded)
     if trace is not None and cost.program is not None and isinstance(cost.cycles, ProgramCycles):
         from hwsim.report.trace import timeline
 
@@ -128,6 +131,8 @@ class NetworkCost:
     """By layer."""
     program: Program | None
     """None where the model needs none."""
+    coded: tuple[CodedWeights | None, ...]
+    """What each layer's weights would take to load, Huffman-coded; None of dense ones, or without a decoder."""
 
 
 def network_cost(
@@ -146,18 +151,19 @@ def network_cost(
     reporter.stage("mapping")
     network, density = prepared(network, config, rows)
     plans = plan_graph(network.graph, config, mapper_objective(objective, config), density=density, engine=engine)
+    coded = tuple(coded_weights(plan, config) if isinstance(plan, SparsePlan) else None for plan in plans)
     if fidelity == "analytic":
         infos = tuple(layer_info(plan) for plan in plans)
         known = assumed_density(network.graph) if density is None else density
         found = analytic_cycles(plans, config, known, balanced=rows == "balanced")
-        return NetworkCost(network=network, infos=infos, cycles=found, program=None)
+        return NetworkCost(network=network, infos=infos, cycles=found, program=None, coded=coded)
     program = compile_plans(network.graph, config, plans)
     works = None
     if any(layer.engine == "sparse" for layer in program.layers):
         reporter.stage("reference interpreter")
         works = program_works(program, config, interpret(network.graph, given_inputs(network, inputs, seed)))
     cycles = program_cycles(program, config, works)
-    return NetworkCost(network=network, infos=program.layers, cycles=cycles, program=program)
+    return NetworkCost(network=network, infos=program.layers, cycles=cycles, program=program, coded=coded)
 
 
 def prepared(network: Network, config: ArchConfig, rows: RowOrder) -> tuple[Network, dict[str, float] | None]:
@@ -206,8 +212,10 @@ def estimate_layers(
     config: ArchConfig,
     cycles: ProgramCycles | AnalyticCycles,
     fidelity: Fidelity,
+    *,
+    coded: Sequence[CodedWeights | None] = (),
 ) -> Estimate:
-    """Figures of either model, by layer, priced in the configuration's technology."""
+    """Figures of either model, by layer, priced in the configuration's technology; ``coded`` is all or nothing."""
     counters = cycles.counters
     model = EnergyModel(config)
     energies = model.energy(counters, cycles.layers)
@@ -234,6 +242,7 @@ def estimate_layers(
                 counters=counts,
                 energy_pj=energies[index],
                 bandwidth=traffic,
+                coded_weights=coded[index] if coded else None,
             )
         )
     targets = {info.target for info in infos}

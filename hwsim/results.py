@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from compiler.mapping.sparse.coded import CodedWeights
     from hwsim.bandwidth import LayerBandwidth
 
 __all__ = [
@@ -108,6 +109,8 @@ class LayerEstimate:
     """None where the energy was not estimated."""
     bandwidth: LayerBandwidth | None = None
     """None where the traffic was not looked at."""
+    coded_weights: CodedWeights | None = None
+    """What Huffman-coded weights would take to load; None of a dense layer, or without a decoder to say so of."""
 
     def to_json(self) -> Json:
         """Keys as the fields."""
