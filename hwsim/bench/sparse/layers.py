@@ -11,7 +11,7 @@ import numpy as np
 from compiler.sparse.balance import balance
 from compiler.sparse.csc import encode
 from compiler.sparse.engine import EngineRun, run
-from hwsim.activity import CALIBRATION_SEEDS
+from hwsim.activity import CALIBRATION_SEEDS, expected_activity
 from rtl.config import ArchConfig, load_arch
 from workloads import eie
 
@@ -82,7 +82,7 @@ def on_engine(
 
 def balanced(layer: Pruned, config: ArchConfig) -> NDArray[np.int64]:
     """Rows by position, as the compiler evens them out: by other inputs than those that are run."""
-    return balance(layer.nonzero, config.sparse, layer.calibration.mean(axis=0))
+    return balance(layer.nonzero, config.sparse, expected_activity(layer.calibration))
 
 
 def balanced_known(layer: Pruned, config: ArchConfig) -> NDArray[np.int64]:
