@@ -101,8 +101,8 @@ def load_balance() -> Iterator[str]:
     yield (
         "PE efficiency: entries, padding included, over PEs and cycles; EIE's is its theoretical over its actual time. "
         "*Balanced* is the compiler's permutation: from the weights, and from which inputs are active in "
-        f"{len(CALIBRATION_SEEDS)} samples that are not the one that is run, as far as they differ by more than chance. "
-        "*Known* is made for the very input that is run, *blind* from the weights alone. In generated layers inputs "
+        f"{len(CALIBRATION_SEEDS)} samples that are not the one that is run, as far as they differ by more than "
+        "chance. *Known* is made for the very input that is run, *blind* from the weights alone. In generated layers inputs "
         "are active independently of one another, so that no sample tells anything of the run: *known* cannot be had "
         "there, and is how much more there would be to gain. A permutation that leaves less padding leaves less to do, "
         "which efficiency does not show and cycles do. It is absorbed into the next layer's columns. Below, matrices "
