@@ -1,0 +1,244 @@
+"""The accelerator's engines, as max-plus recursions over instructions: when each is issued and retires.
+
+As :mod:`rtl.control.timing` and the timing beside each engine have it, but for tokens: instead of them, who issues an
+instruction names the cycle in which the last of what it depends on retires. Cycles count from the start of a program.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from compiler.mapping.analytic.ring import Ring
+from compiler.mapping.analytic.transfers import load_port, store_port
+from rtl.config import PARAM_BYTES
+from rtl.dense.timing import COMPUTE_DECODE
+from rtl.dma.timing_fetch import fetch_block_bytes
+from rtl.isa import INSTRUCTION_BYTES
+from rtl.post.timing import LANE_LATENCY, POST_DECODE, POST_TAIL
+
+if TYPE_CHECKING:
+    from compiler.mapping.analytic.transfers import Port
+    from rtl.config import ArchConfig
+
+__all__ = ["Machine", "Ports", "Stream"]
+
+_NEVER = -(1 << 60)
+
+
+class Stream(NamedTuple):
+    """A COMPUTE."""
+
+    walk: int
+    """Rows walked before the first tile."""
+    spacing: int
+    """Cycles from the start of the first tile to that of the last."""
+    vectors: int
+    """Cycles from there until the next COMPUTE may start."""
+    leave: int
+    """Cycles from there to the retirement."""
+    block: int
+    """Pixels of a full block, output-stationary; a COMPUTE of smaller ones waits for sums that are leaving."""
+    leaving: int
+    """Sums that leave behind it; 0 if weight-stationary."""
+
+
+class Ports:
+    """Load and store engine: tables that every program on an architecture may share."""
+
+    def __init__(self, config: ArchConfig) -> None:
+        self.load: Port = load_port(config)
+        self.store: Port = store_port(config)
+
+
+class Machine:
+    """State of all engines, scratchpads and tensors in the course of one program."""
+
+    def __init__(self, config: ArchConfig, ports: Ports) -> None:
+        self.config = config
+        self.ports = ports
+        depth, memory, banks = config.control.queue_depth, config.memory, config.banks
+        # Of each engine, the cycles behind its last issues, as many as its queue is deep.
+        self.loads, self.computes, self.posts, self.stores = (deque([0] * depth, depth) for _ in range(4))
+        self.dispatched = -1
+        self._begin_fetch()
+        self.load_state = self.load_ready = self.load_retire = 0
+        self.store_state = self.store_ready = self.store_retire = 0
+        self.compute_ready = self.compute_free = self.compute_retire = 0
+        self.leaving = self.leaving_until = 0
+        self.post_ready = self.post_empty = self.post_retire = 0
+        self._lanes = LANE_LATENCY + config.dense.cols - 1
+        self.half = 0
+        self.filled = [0, 0]
+        """Of each half of the accumulators: when the last COMPUTE into it retires,"""
+        self.drained = [0, 0]
+        """and the last POST out of it."""
+        self.ifm = Ring(memory.ifm_kib * 1024, banks)
+        self.weights = Ring(memory.weight_kib * 1024, banks)
+        self.params = Ring(memory.param_kib * 1024, banks)
+
+    # Instruction fetch -------------------------------------------------------------------------------------------
+
+    def _begin_fetch(self) -> None:
+        control, bus, dram = self.config.control, self.config.bus, self.config.dram
+        self._words = max(1, fetch_block_bytes(self.config) // INSTRUCTION_BYTES)
+        self._per_word = INSTRUCTION_BYTES // bus.data_bytes * dram.beat_interval
+        self._to_first = 1 + dram.latency_cycles
+        self._interval = dram.beat_interval
+        self.fetched_ends = deque([_NEVER] * bus.outstanding, bus.outstanding)
+        blocks = control.fetch_depth // self._words
+        self.taken = deque([_NEVER] * blocks, blocks)
+        self.chosen, self.fetched = 0, _NEVER
+        self._fetch_block()
+
+    def _fetch_block(self) -> None:
+        """The next burst of instructions: when the first of them is offered."""
+        self.chosen = max(self.chosen, self.fetched_ends[0], self.taken[0]) + 1
+        first = max(self.chosen + self._to_first, self.fetched + self._interval)
+        self.fetched = first + self._words * self._per_word - self._interval
+        self.fetched_ends.append(self.fetched)
+        self.offered = first + self._per_word - self._interval + 1
+        self.left = self._words
+
+    def _issue(self, queue: deque[int], ready: int, wait: int) -> int:
+        """Fetch, dispatch and issue the next instruction, of the engine of ``queue``."""
+        cycle = self.dispatched + 1
+        if self.offered > cycle:
+            cycle = self.offered
+        if queue[0] > cycle:
+            cycle = queue[0]
+        self.dispatched = cycle
+        self.left -= 1
+        if self.left:
+            self.offered += self._per_word
+        else:
+            self.taken.append(cycle)
+            self._fetch_block()
+        cycle += 1
+        if queue[-1] > cycle:
+            cycle = queue[-1]
+        if ready > cycle:
+            cycle = ready
+        if wait >= cycle:
+            cycle = wait + 1
+        queue.append(cycle + 1)
+        return cycle
+
+    # Instructions. `wait` is the last cycle in which something that they depend on retires. -------------------------
+
+    def load(self, pattern: int, wait: int) -> int:
+        """A LOAD or a FILL; the cycle of its retirement."""
+        cycle = self._issue(self.loads, self.load_ready, wait)
+        step = self.ports.load.step(self.load_state, cycle - self.load_ready, pattern)
+        self.load_state, self.load_ready, self.load_retire = step.state, cycle + step.ready, cycle + step.retire
+        return self.load_retire
+
+    def compute(self, stream: Stream, wait: int) -> int:
+        """A COMPUTE into the current half of the accumulators."""
+        half = self.half
+        if self.drained[half] > wait:
+            wait = self.drained[half]
+        walk, spacing, vectors, leave, block, leaving = stream
+        start = self._issue(self.computes, self.compute_ready, wait) + COMPUTE_DECODE + walk
+        if self.compute_free > start:
+            start = self.compute_free
+        if block < self.leaving and self.leaving_until > start:
+            start = self.leaving_until
+        self.compute_ready = start + spacing
+        self.compute_free = free = start + spacing + vectors
+        self.leaving, self.leaving_until = leaving, free + leaving + 1
+        self.filled[half] = self.compute_retire = free + leave
+        return self.compute_retire
+
+    def post(self, pixels: int, wait: int, *, load: bool) -> int:
+        """A POST of ``pixels`` out of the current half of the accumulators; ``load``: with its parameters."""
+        half = self.half
+        if self.filled[half] > wait:
+            wait = self.filled[half]
+        cycle = self._issue(self.posts, self.post_ready, wait)
+        last = cycle + POST_DECODE + PARAM_BYTES * load + pixels - 1
+        self.post_ready = last + 1 + POST_TAIL
+        self.post_empty = last + self._lanes + 1
+        self.drained[half] = self.post_retire = last + self._lanes
+        return self.post_retire
+
+    def post_alone(self, cycles: int, wait: int) -> int:
+        """A POST_CONFIG, or a POST_FILL of so many cycles."""
+        cycle = self._issue(self.posts, self.post_ready, wait)
+        self.post_retire = max(cycle + POST_DECODE, self.post_empty) + cycles + 1
+        self.post_ready = self.post_retire
+        return self.post_retire
+
+    def store(self, pattern: int, wait: int) -> int:
+        """A STORE."""
+        cycle = self._issue(self.stores, self.store_ready, wait)
+        step = self.ports.store.step(self.store_state, cycle - self.store_ready, pattern)
+        self.store_state, self.store_ready, self.store_retire = step.state, cycle + step.ready, cycle + step.retire
+        return self.store_retire
+
+    # Time ----------------------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[object, ...]:
+        """All that decides what comes, relative to the last dispatch; what can delay nothing any more is levelled."""
+        now = self.dispatched
+        level = now + 1
+        half = self.half
+        cycles = (
+            self.compute_ready, self.compute_free, self.leaving_until, self.post_ready,
+            self.filled[half], self.filled[half ^ 1], self.drained[half], self.drained[half ^ 1],
+            *self.loads, *self.computes, *self.posts, *self.stores,
+        )  # fmt: skip
+        return (
+            tuple([cycle - now if cycle > level else 1 for cycle in cycles]),
+            self._engine(self.ports.load, self.load_state, self.load_ready),
+            self._engine(self.ports.store, self.store_state, self.store_ready),
+            (self.offered - now, self.left) if self.offered > level else (0, 0),
+            self.ifm.recent(now),
+            self.weights.recent(now),
+            self.params.recent(now),
+        )
+
+    def _engine(self, port: Port, state: int, ready: int) -> tuple[int, int]:
+        gap = self.dispatched + 2 - ready
+        return (0, 0) if gap >= port.idle_after[state] else (state, gap)
+
+    def shift(self, cycles: int) -> None:
+        """Move all cycles."""
+        for queue in (self.loads, self.computes, self.posts, self.stores, self.fetched_ends, self.taken):
+            moved = [cycle + cycles for cycle in queue]
+            queue.clear()
+            queue.extend(moved)
+        self.dispatched += cycles
+        self.chosen += cycles
+        self.fetched += cycles
+        self.offered += cycles
+        self.load_ready += cycles
+        self.load_retire += cycles
+        self.store_ready += cycles
+        self.store_retire += cycles
+        self.compute_ready += cycles
+        self.compute_free += cycles
+        self.compute_retire += cycles
+        self.leaving_until += cycles
+        self.post_ready += cycles
+        self.post_empty += cycles
+        self.post_retire += cycles
+        self.filled = [cycle + cycles for cycle in self.filled]
+        self.drained = [cycle + cycles for cycle in self.drained]
+        for ring in (self.ifm, self.weights, self.params):
+            ring.shift(cycles)
+
+    def copy(self) -> Machine:
+        """Another one in the same state."""
+        other = copy.copy(self)
+        for name in ("loads", "computes", "posts", "stores", "fetched_ends", "taken"):
+            setattr(other, name, getattr(self, name).copy())
+        other.filled, other.drained = self.filled.copy(), self.drained.copy()
+        other.ifm, other.weights, other.params = self.ifm.copy(), self.weights.copy(), self.params.copy()
+        return other
+
+    @property
+    def end(self) -> int:
+        """The last retirement so far."""
+        return max(self.load_retire, self.compute_retire, self.post_retire, self.store_retire)
