@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from compiler.mapping.analytic.ring import Ring
 from compiler.mapping.analytic.transfers import load_port, store_port
@@ -19,33 +19,20 @@ from rtl.isa import INSTRUCTION_BYTES
 from rtl.post.timing import LANE_LATENCY, POST_DECODE, POST_TAIL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compiler.mapping.analytic.ring import Use
+    from compiler.mapping.analytic.streams import Stream
     from compiler.mapping.analytic.transfers import Port
     from rtl.config import ArchConfig
 
-__all__ = ["Machine", "Ports", "Stream"]
+__all__ = ["Machine", "Ports"]
 
 _NEVER = -(1 << 60)
 
 
-class Stream(NamedTuple):
-    """A COMPUTE."""
-
-    walk: int
-    """Rows walked before the first tile."""
-    spacing: int
-    """Cycles from the start of the first tile to that of the last."""
-    vectors: int
-    """Cycles from there until the next COMPUTE may start."""
-    leave: int
-    """Cycles from there to the retirement."""
-    block: int
-    """Pixels of a full block, output-stationary; a COMPUTE of smaller ones waits for sums that are leaving."""
-    leaving: int
-    """Sums that leave behind it; 0 if weight-stationary."""
-
-
 class Ports:
-    """Load and store engine: tables that every program on an architecture may share."""
+    """Load and store engine: tables that all programs with that bus and that DRAM may share."""
 
     def __init__(self, config: ArchConfig) -> None:
         self.load: Port = load_port(config)
@@ -151,6 +138,11 @@ class Machine:
         self.filled[half] = self.compute_retire = free + leave
         return self.compute_retire
 
+    def computes_of(self, streams: Sequence[Stream], weights: Sequence[Use], ready: int) -> None:
+        """COMPUTEs into the current half, with weights of their own, of one input that is there since ``ready``."""
+        for stream, use in zip(streams, weights, strict=True):
+            use.read = self.compute(stream, use.loaded if use.loaded > ready else ready)
+
     def post(self, pixels: int, wait: int, *, load: bool) -> int:
         """A POST of ``pixels`` out of the current half of the accumulators; ``load``: with its parameters."""
         half = self.half
@@ -176,58 +168,6 @@ class Machine:
         step = self.ports.store.step(self.store_state, cycle - self.store_ready, pattern)
         self.store_state, self.store_ready, self.store_retire = step.state, cycle + step.ready, cycle + step.retire
         return self.store_retire
-
-    # Time ----------------------------------------------------------------------------------------------------------
-
-    def state(self) -> tuple[object, ...]:
-        """All that decides what comes, relative to the last dispatch; what can delay nothing any more is levelled."""
-        now = self.dispatched
-        level = now + 1
-        half = self.half
-        cycles = (
-            self.compute_ready, self.compute_free, self.leaving_until, self.post_ready,
-            self.filled[half], self.filled[half ^ 1], self.drained[half], self.drained[half ^ 1],
-            *self.loads, *self.computes, *self.posts, *self.stores,
-        )  # fmt: skip
-        return (
-            tuple([cycle - now if cycle > level else 1 for cycle in cycles]),
-            self._engine(self.ports.load, self.load_state, self.load_ready),
-            self._engine(self.ports.store, self.store_state, self.store_ready),
-            (self.offered - now, self.left) if self.offered > level else (0, 0),
-            self.ifm.recent(now),
-            self.weights.recent(now),
-            self.params.recent(now),
-        )
-
-    def _engine(self, port: Port, state: int, ready: int) -> tuple[int, int]:
-        gap = self.dispatched + 2 - ready
-        return (0, 0) if gap >= port.idle_after[state] else (state, gap)
-
-    def shift(self, cycles: int) -> None:
-        """Move all cycles."""
-        for queue in (self.loads, self.computes, self.posts, self.stores, self.fetched_ends, self.taken):
-            moved = [cycle + cycles for cycle in queue]
-            queue.clear()
-            queue.extend(moved)
-        self.dispatched += cycles
-        self.chosen += cycles
-        self.fetched += cycles
-        self.offered += cycles
-        self.load_ready += cycles
-        self.load_retire += cycles
-        self.store_ready += cycles
-        self.store_retire += cycles
-        self.compute_ready += cycles
-        self.compute_free += cycles
-        self.compute_retire += cycles
-        self.leaving_until += cycles
-        self.post_ready += cycles
-        self.post_empty += cycles
-        self.post_retire += cycles
-        self.filled = [cycle + cycles for cycle in self.filled]
-        self.drained = [cycle + cycles for cycle in self.drained]
-        for ring in (self.ifm, self.weights, self.params):
-            ring.shift(cycles)
 
     def copy(self) -> Machine:
         """Another one in the same state."""

@@ -27,8 +27,7 @@ class Ring:
         self._align = align
         self._next = 0
         self._lap = 0
-        self._last = self._alike = 0  # the size of the last block, and how many before it have it too
-        self.uses: deque[Use] = deque()
+        self._uses: deque[Use] = deque()
         """Oldest first."""
 
     def reserve(self, size: int) -> None:
@@ -40,42 +39,44 @@ class Ring:
     def put(self, size: int) -> tuple[Use, int]:
         """A new block, and the last cycle in which one that it lies over is read."""
         start = self._next
-        if start + size > self._size:
-            start = 0
-            self._lap += 1
         stop = start + size
-        self._alike = self._alike + 1 if size == self._last else 0
-        self._last = size
+        if stop > self._size:
+            start, stop = 0, size
+            self._lap += 1
         self._next = start + -(-size // self._align) * self._align
         # The oldest blocks of the round before; what is left of earlier ones has long been overtaken.
-        lap, uses, until = self._lap - 1, self.uses, 0
-        while uses and (uses[0].lap < lap or (uses[0].lap == lap and uses[0].start < stop)):
-            until = max(until, uses.popleft().read)
+        lap, uses, until = self._lap - 1, self._uses, 0
+        while uses:
+            oldest = uses[0]
+            if oldest.lap > lap or (oldest.lap == lap and oldest.start >= stop):
+                break
+            uses.popleft()
+            if oldest.read > until:
+                until = oldest.read
         use = Use(self._lap, start, stop)
         uses.append(use)
         return use, until
 
+    def split(self, use: Use, sizes: list[int]) -> list[Use]:
+        """Exchange the newest block for its parts, which are read one by one."""
+        self._uses.pop()
+        parts, start = [], use.start
+        for size in sizes:
+            parts.append(Use(use.lap, start, start + size, use.loaded))
+            start += size
+        self._uses += parts
+        return parts
+
     def copy(self) -> Ring:
         """Another one in the same state, with uses of its own."""
         other = Ring(self._size, self._align)
-        other._next, other._lap, other._last, other._alike = self._next, self._lap, self._last, self._alike
-        other.uses = deque(Use(u.lap, u.start, u.stop, u.loaded, u.read) for u in self.uses)
+        other._next, other._lap = self._next, self._lap
+        other._uses = deque([Use(u.lap, u.start, u.stop, u.loaded, u.read) for u in self._uses])
         return other
 
-    def recent(self, now: int) -> tuple[int, ...]:
-        """When blocks are read for the last time, relative to ``now``: the newest first, as far as that is to come.
-
-        Before them where the next one will be, unless all blocks are of one size, and so in the same case.
-        """
-        found = [self._next if self._alike < len(self.uses) - 1 else 0]
-        for use in reversed(self.uses):
-            if use.read <= now + 1:
-                break
-            found.append(use.read - now)
-        return tuple(found)
-
-    def shift(self, cycles: int) -> None:
-        """Move all cycles."""
-        for use in self.uses:
-            use.loaded += cycles
-            use.read += cycles
+    def same(self, use: Use, other: Ring) -> Use:
+        """The block of this ring that is ``use`` in ``other``, of which this one is a copy."""
+        for ours, theirs in zip(self._uses, other._uses, strict=True):
+            if theirs is use:
+                return ours
+        return Use(use.lap, use.start, use.stop, use.loaded, use.read)
