@@ -1,9 +1,9 @@
 """The second look: plans that the closed form of :mod:`compiler.mapping.mapper` finds nearly as good, compared.
 
 All contenders of all layers are evaluated by :mod:`compiler.mapping.analytic.cycles`, each behind the first choices for
-the layers before it. A contender takes its layer only if it is better by more than the evaluation is
-mostly wrong by, and all that do are taken only if the network is better with them: the first choice is never given up
-for a worse one by this measure.
+the layers before it. A contender takes its layer only if it is clearly better there, since it changes what the layers
+behind it find, and all that do are taken only if the network is better with them: the first choice is never given up
+for a worse one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def refine(
     spent, others = contender_cycles(plans, contenders, config)
     prices = _prices(objective, spent, plan_events(plans, config))
     flat = [plan for found in contenders for plan in found]
-    theirs = iter(_prices(objective, np.array(sum(others, [])), plan_events(flat, config)))
+    theirs = iter(_prices(objective, np.concatenate(others), plan_events(flat, config)))
     chosen = list(plans)
     best = (1 - _MARGIN) * prices
     for layer, found in enumerate(contenders):

@@ -31,17 +31,18 @@ def plan_cycles(plans: Sequence[Plan], config: ArchConfig) -> NDArray[np.int64]:
 
 def contender_cycles(
     plans: Sequence[Plan], contenders: Sequence[Sequence[Plan]], config: ArchConfig
-) -> tuple[NDArray[np.int64], list[list[int]]]:
+) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
     """Cycles of ``plans``, and of the ``contenders`` of each of them, in its place behind those before it."""
     ports = _ports(config)
-    cycles, others = np.zeros(len(plans), np.int64), []
+    cycles = np.zeros(len(plans), np.int64)
+    others: list[NDArray[np.int64]] = []
     course = Course(config, ports)
     for k, plan in enumerate(plans):
         if k == 0 or plan.segment != plans[k - 1].segment:
             course = Course(config, ports)
         begin = course.machine.end
         done = _DONE if k + 1 == len(plans) or plans[k + 1].segment != plan.segment else 0
-        others.append([walk(course.copy(), other) - begin + done for other in contenders[k]])
+        others.append(np.array([walk(course.copy(), other) - begin + done for other in contenders[k]], np.int64))
         cycles[k] = walk(course, plan) - begin + done
     return cycles, others
 

@@ -69,38 +69,45 @@ class Machine:
 
     def _begin_fetch(self) -> None:
         control, bus, dram = self.config.control, self.config.bus, self.config.dram
-        self._words = max(1, fetch_block_bytes(self.config) // INSTRUCTION_BYTES)
-        self._per_word = INSTRUCTION_BYTES // bus.data_bytes * dram.beat_interval
-        self._to_first = 1 + dram.latency_cycles
+        block = fetch_block_bytes(self.config)
+        self._words = max(1, block // INSTRUCTION_BYTES)
+        self._bursts = max(1, INSTRUCTION_BYTES // block)
+        """Of a word, where it takes more than one."""
         self._interval = dram.beat_interval
-        self.fetched_ends = deque([_NEVER] * bus.outstanding, bus.outstanding)
+        self._per_word = INSTRUCTION_BYTES // bus.data_bytes * self._interval
+        self._per_burst = self._words * self._per_word // self._bursts
+        self._to_first = 1 + dram.latency_cycles
+        self._fetched_ends = deque([_NEVER] * bus.outstanding, bus.outstanding)
         blocks = control.fetch_depth // self._words
-        self.taken = deque([_NEVER] * blocks, blocks)
-        self.chosen, self.fetched = 0, _NEVER
+        self._taken = deque([_NEVER] * blocks, blocks)
+        """When the last instruction of each of the last blocks was taken: that makes room for another block."""
+        self._chosen, self._fetched = 0, _NEVER
         self._fetch_block()
 
     def _fetch_block(self) -> None:
-        """The next burst of instructions: when the first of them is offered."""
-        self.chosen = max(self.chosen, self.fetched_ends[0], self.taken[0]) + 1
-        first = max(self.chosen + self._to_first, self.fetched + self._interval)
-        self.fetched = first + self._words * self._per_word - self._interval
-        self.fetched_ends.append(self.fetched)
-        self.offered = first + self._per_word - self._interval + 1
-        self.left = self._words
+        """The next instructions: as many as a burst has, or one. When the first of them is offered."""
+        chosen, fetched, interval = max(self._chosen, self._taken[0]), self._fetched, self._interval
+        for _ in range(self._bursts):
+            chosen = max(chosen, self._fetched_ends[0]) + 1
+            fetched = max(chosen + self._to_first, fetched + interval) + self._per_burst - interval
+            self._fetched_ends.append(fetched)
+        self._chosen, self._fetched = chosen, fetched
+        self._offered = fetched - (self._words - 1) * self._per_word + 1
+        self._left = self._words
 
     def _issue(self, queue: deque[int], ready: int, wait: int) -> int:
         """Fetch, dispatch and issue the next instruction, of the engine of ``queue``."""
         cycle = self.dispatched + 1
-        if self.offered > cycle:
-            cycle = self.offered
+        if self._offered > cycle:
+            cycle = self._offered
         if queue[0] > cycle:
             cycle = queue[0]
         self.dispatched = cycle
-        self.left -= 1
-        if self.left:
-            self.offered += self._per_word
+        self._left -= 1
+        if self._left:
+            self._offered += self._per_word
         else:
-            self.taken.append(cycle)
+            self._taken.append(cycle)
             self._fetch_block()
         cycle += 1
         if queue[-1] > cycle:
@@ -172,7 +179,7 @@ class Machine:
     def copy(self) -> Machine:
         """Another one in the same state."""
         other = copy.copy(self)
-        for name in ("loads", "computes", "posts", "stores", "fetched_ends", "taken"):
+        for name in ("loads", "computes", "posts", "stores", "_fetched_ends", "_taken"):
             setattr(other, name, getattr(self, name).copy())
         other.filled, other.drained = self.filled.copy(), self.drained.copy()
         other.ifm, other.weights, other.params = self.ifm.copy(), self.weights.copy(), self.params.copy()

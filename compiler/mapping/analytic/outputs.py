@@ -40,6 +40,7 @@ class Outputs:
         self._banks = course.config.banks
         self._region = plan.target.block if plan.target is not None else plan.staging
         self._next = self._region.start
+        self._channels: dict[int, int] = {}  # of the group that begins with a filter tile
         self._tiles: list[Access] = []
         """What is in the ring that the output passes through,"""
         self._reads: list[Access] = []
@@ -73,9 +74,16 @@ class Outputs:
         if target is not None:
             base = target.origin + patch.y * target.pitch + patch.x * plan.channels + job.channel_offset
             return Room(base, plan.channels, target.pitch, 0)
-        written = sum(job.tiles[n].filters for n in numbers)
+        written = self._written(numbers)
         start, free = self._stage(patch.height * patch.width * written)
         return Room(start - job.tiles[numbers.start].channel, written, patch.width * written, free)
+
+    def _written(self, numbers: range) -> int:
+        """Channels of filter tiles ``numbers``."""
+        found = self._channels.get(numbers.start)
+        if found is None:
+            found = self._channels[numbers.start] = sum(self._plan.job.tiles[n].filters for n in numbers)
+        return found
 
     def _stage(self, size: int) -> tuple[int, int]:
         start = self._next
@@ -105,7 +113,7 @@ class Outputs:
             return
         machine, channels, width = self._machine, plan.channels, job.out_shape[1]
         first = job.tiles[numbers.start].channel
-        written = sum(job.tiles[n].filters for n in numbers)
+        written = self._written(numbers)
         ofm = room.base + first
         if written == channels:
             self._store(store_row(plan, patch.y, patch.x, patch.height, patch.width), ofm, room.pitch)
