@@ -100,7 +100,7 @@ def compare(name: str, arch: str) -> Comparison:
     folder = work() / name
     (folder / arch).mkdir(parents=True, exist_ok=True)
     graph, config = trained(name, data, folder), load_arch(arch)
-    reports = {
+    reports: dict[Method, PruneReport] = {
         method: prune_graph(
             graph, config, data, settings=settings, tuning=TUNING, name=name, work=folder / arch / method
         ).report
