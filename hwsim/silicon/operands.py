@@ -45,6 +45,10 @@ class Tile:
     weights: NDArray[np.int8]
     """``[rows]``."""
 
+    def symmetric(self) -> Tile:
+        """The same activations as a network with a zero point of zero would have them: 0..127."""
+        return Tile(((self.activations.astype(np.int16) + 128) // 2).astype(np.int8), self.weights)
+
 
 def layer_operands(image: int = 5) -> Iterator[LayerOperands]:
     """Operands of the network's dense layers for one calibration image, by the reference interpreter."""

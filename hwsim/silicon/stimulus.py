@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
     from hwsim.silicon.operands import Tile
 
-__all__ = ["Stimulus", "column_stimulus"]
+__all__ = ["Stimulus", "column_stimulus", "held"]
+
+
+_SETTLING = 160
+"""Cycles until nothing moves in the longest column."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +80,17 @@ def column_stimulus(tiles: list[Tile], *, taps: int, psum_bits: int) -> Stimulus
     if taps:
         inputs |= {"own_i": np.zeros(cycles, dtype=object), "own_act": np.zeros(cycles, dtype=object)}
     return Stimulus(inputs, {"psum_o": psum}, start=int(starts[0]) + rows)
+
+
+def held(stimulus: Stimulus, cycles: int) -> Stimulus:
+    """The same, then ``cycles`` more in which every input stays as it was and none asks for anything; measured there."""
+    inputs = {}
+    for name, values in stimulus.inputs.items():
+        last = 0 if name in ("swap_i", "load_i") else values[-1]
+        inputs[name] = np.concatenate([values, np.full(_SETTLING + cycles, last, dtype=object)])
+    more = np.full(_SETTLING + cycles, -1, dtype=object)
+    expected = {name: np.concatenate([values, more]) for name, values in stimulus.expected.items()}
+    return Stimulus(inputs, expected, start=stimulus.cycles + _SETTLING)
 
 
 def _packed(lanes: NDArray[np.int64], width: int) -> NDArray[np.object_]:
