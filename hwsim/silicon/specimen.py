@@ -78,8 +78,7 @@ class Specimen:
         energy = self._meter.energy(settled)
         if self.timing is None or not glitches:
             return Measured(energy, None)
-        # An input register's delay comes before the path.
-        period = _SIMULATED_PERIOD * (self.timing.period_ps + self.timing.launch_ps)
+        period = _SIMULATED_PERIOD * self.timing.period_ps
         timed = simulate(
             self.netlist,
             stimulus,

@@ -21,27 +21,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Timing", "analyse"]
 
-_REPORT = """\
+_SCRIPT = """\
 read_liberty {library}
 read_verilog netlist.v
 link_design {top}
-create_clock -name clk -period {period} {clock}
-set_input_transition {slew} [all_inputs]
-puts "== longest path"
-report_checks -path_delay max -digits 6
+create_clock -name clk -period {period} clk
+set inputs [get_ports {{{inputs}}}]
+set_input_transition {slew} $inputs
+set_input_delay 0 -clock clk $inputs
+puts "== from inputs"
+report_checks -path_delay max -digits 6 -from $inputs
+puts "== from registers"
+report_checks -path_delay max -digits 6 -from [all_registers -clock_pins]
 puts "== end"
 {sdf}
 exit
 """
-_ARRIVAL = re.compile(r"([-\d.]+)\s+data arrival time")
+_ARRIVAL = re.compile(r"(?<!-)\b([\d.]+)\s+data arrival time")
 _SETUP = re.compile(r"([-\d.]+)\s+[-\d.]+\s+library setup time")
-_SLEW_SHARE = 0.02
-"""Slew of inputs, of a clock period that they might have; ps for ps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The longest path from register or input to register."""
+    """The longest path from register to register; inputs and what the clock starts included."""
 
     period_ps: float
     launch_ps: float
@@ -62,11 +64,13 @@ def analyse(netlist: Netlist, technology: Technology, folder: Path, *, slew_ps: 
     """
     (folder / "netlist.v").write_text(netlist.verilog(), encoding="utf-8")
     scale = 1 / (technology.library.second * 1e12)
-    script = _REPORT.format(
+    inputs = " ".join(port.name for port in netlist.ports if port.is_input and port.name != "clk")
+    script = _SCRIPT.format(
         library=technology.path,
         top=netlist.name,
+        # None is too long.
         period=1e6 * scale,
-        clock="clk",
+        inputs=inputs,
         slew=slew_ps * scale,
         sdf="write_sdf -digits 6 opensta.sdf" if sdf else "",
     )
@@ -78,8 +82,15 @@ def analyse(netlist: Netlist, technology: Technology, folder: Path, *, slew_ps: 
         (folder / "delays.sdf").write_text(delays, encoding="ascii")
         flops = [i.cell.name for i in netlist.instances if i.cell.state is not None]
         launch = sum(means[name] for name in flops) / len(flops) / scale if flops else 0.0
-    arrival, setup = _ARRIVAL.search(output), _SETUP.search(output)
-    if arrival is None:
+    _, from_inputs, from_registers = re.split(r"^== from \w+$", output, flags=re.MULTILINE)
+    # What comes in comes from registers of the same kind.
+    found = [path + launch * scale for path in _paths(from_inputs)] + _paths(from_registers)
+    if not found:
         raise ToolError(f"opensta found no path in {netlist.name}: see {folder / 'timing.log'}")
-    margin = -float(setup[1]) if setup else 0.0
-    return Timing((float(arrival[1]) + margin) / scale, launch)
+    return Timing(max(found) / scale, launch)
+
+
+def _paths(report: str) -> list[float]:
+    """Arrival and setup of each path reported, in the library's unit."""
+    arrivals, setups = _ARRIVAL.findall(report), _SETUP.findall(report)
+    return [float(arrival) - float(setup) for arrival, setup in zip(arrivals, setups or ["0"] * len(arrivals), strict=False)]
