@@ -142,7 +142,7 @@ def table_names() -> list[str]:
     folder = resources.files("hwsim.energy") / "tables"
     published = set(_stems(folder)) - {_DRAMS}
     own = _own_folder()
-    measured = {*_stems(folder / "characterized"), *(_stems(own) if own.is_dir() else ())}
+    measured = {name for place in (folder / "characterized", own) if place.is_dir() for name in _stems(place)}
     return sorted(published | {PREFIX + name for name in measured})
 
 
@@ -185,5 +185,5 @@ def _own_folder() -> Path:
     return Path(os.environ.get(FOLDER_VARIABLE, "characterized"))
 
 
-def _stems(folder: Traversable) -> list[str]:
+def _stems(folder: Traversable | Path) -> list[str]:
     return [entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
