@@ -59,7 +59,8 @@ def characterize(
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,63}", label):
         raise InputError(f"--name {label}: a name has lower-case letters, digits, dots and hyphens")
     # Both are needed: without them nothing is measured.
-    find("yosys"), find("icarus")
+    for program in ("yosys", "icarus"):
+        find(program)
     work = (folder / label).resolve()
     try:
         work.mkdir(parents=True, exist_ok=True)
