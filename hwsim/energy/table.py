@@ -18,7 +18,20 @@ from rtl.strict_yaml import YamlError, parse_yaml
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-__all__ = ["DEFAULT_TABLE", "FOLDER_VARIABLE", "PREFIX", "ArrayEnergy", "Dram", "Logic", "Register", "Sram", "Table", "drams", "load_table", "table_names"]
+__all__ = [
+    "DEFAULT_TABLE",
+    "FOLDER_VARIABLE",
+    "PREFIX",
+    "ArrayEnergy",
+    "Dram",
+    "Logic",
+    "Register",
+    "Sram",
+    "Table",
+    "drams",
+    "load_table",
+    "table_names",
+]
 
 DEFAULT_TABLE = "horowitz-45nm"
 

@@ -55,6 +55,8 @@ module bench;
   end
 endmodule
 """
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
     """Changes of every net over the measured cycles."""
@@ -67,7 +69,9 @@ class Activity:
         return self.changes[net] / self.cycles
 
 
-def simulate(netlist: Netlist, stimulus: Stimulus, folder: Path, *, period_ps: float, launch_ps: float, delays: bool) -> Activity:
+def simulate(
+    netlist: Netlist, stimulus: Stimulus, folder: Path, *, period_ps: float, launch_ps: float, delays: bool
+) -> Activity:
     """Run ``stimulus`` through ``netlist``, with the delays in ``folder / delays.sdf`` or without any.
 
     Raises:
@@ -80,10 +84,19 @@ def simulate(netlist: Netlist, stimulus: Stimulus, folder: Path, *, period_ps: f
     models = cell_models(instance.cell for instance in netlist.instances)
     (folder / "cells.v").write_text(models, encoding="utf-8")
     inputs = [port for port in netlist.ports if port.is_input and port.name != "clk"]
-    (folder / "inputs.hex").write_text("".join(_words(stimulus, [p.name for p in inputs], [len(p.nets) for p in inputs])))
-    (folder / "bench.v").write_text(_bench(netlist, stimulus, period_ps, launch_ps, stem, delays=delays), encoding="utf-8")
+    (folder / "inputs.hex").write_text(
+        "".join(_words(stimulus, [p.name for p in inputs], [len(p.nets) for p in inputs]))
+    )
+    (folder / "bench.v").write_text(
+        _bench(netlist, stimulus, period_ps, launch_ps, stem, delays=delays), encoding="utf-8"
+    )
     flags = ["-gspecify"] if delays else ["-gno-specify"]
-    run("icarus", ["-g2012", *flags, "-o", f"{stem}.vvp", "bench.v", "netlist.v", "cells.v"], folder=folder, log=f"{stem}.build.log")
+    run(
+        "icarus",
+        ["-g2012", *flags, "-o", f"{stem}.vvp", "bench.v", "netlist.v", "cells.v"],
+        folder=folder,
+        log=f"{stem}.build.log",
+    )
     done = subprocess.run(["vvp", "-n", f"{stem}.vvp"], cwd=folder, capture_output=True, text=True, check=False)
     (folder / f"{stem}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
     if done.returncode or "SDF ERROR" in done.stdout + done.stderr:
@@ -155,13 +168,14 @@ def _check(netlist: Netlist, stimulus: Stimulus, log: list[str], where: Path) ->
     widths = {port.name: len(port.nets) for port in netlist.ports}
     rows = [line[1:] for line in log if line.startswith("=")]
     if len(rows) != stimulus.cycles:
-        raise SimulationError(f"the netlist's simulation ended after {len(rows)} of {stimulus.cycles} cycles: see {where}")
+        raise SimulationError(
+            f"the netlist's simulation ended after {len(rows)} of {stimulus.cycles} cycles: see {where}"
+        )
     for cycle, row in enumerate(rows):
         bits = "".join(f"{int(digit, 16):04b}" if digit in "0123456789abcdef" else "xxxx" for digit in row)
         bits = bits[-sum(widths[name] for name in stimulus.expected) :]
         for name, expected in stimulus.expected.items():
             got, bits = bits[: widths[name]], bits[widths[name] :]
-            if expected[cycle] != -1 and got != f"{expected[cycle]:0{widths[name]}b}":
-                raise SimulationError(
-                    f"cycle {cycle}: {name} of the netlist is {got}, not {expected[cycle]:0{widths[name]}b}: see {where}"
-                )
+            right = f"{expected[cycle]:0{widths[name]}b}"
+            if expected[cycle] != -1 and got != right:
+                raise SimulationError(f"cycle {cycle}: {name} of the netlist is {got}, not {right}: see {where}")

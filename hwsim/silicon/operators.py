@@ -1,4 +1,4 @@
-"""Single operators, synthesised and measured alone: what a PE's area is compared with, and the widths that it has not."""
+"""Single operators, measured alone: what a PE's area is compared with, and the widths that it has not."""
 
 from __future__ import annotations
 

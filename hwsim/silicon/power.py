@@ -43,7 +43,6 @@ class Meter:
         self._netlist = netlist
         self._volt2 = netlist.library.voltage_v**2
         self._slews = self._settled(slew_ps)
-        self._clock_nets = self._find_clock()
 
     def energy(self, activity: Activity) -> Energy:
         """Mean energy per cycle."""
@@ -51,8 +50,7 @@ class Meter:
         for instance in self._netlist.instances:
             inside = self._inside(instance, activity)
             driven = sum(self._charge(net, activity) for _, net in instance.outputs())
-            own_clock = self._clock_pin_energy(instance, activity)
-            clock += own_clock
+            clock += self._clock_pin_energy(instance, activity)
             if instance.cell.gates_clock:
                 clock += inside + driven
             elif instance.cell.state is not None:
@@ -89,7 +87,9 @@ class Meter:
         if pin is None:
             return 0.0
         net = instance.nets[pin]
-        return activity.per_cycle(net) * sum(arc.energy(self._slews.get(net, 0.0), 0.0) for arc in instance.cell.pins[pin].arcs)
+        return activity.per_cycle(net) * sum(
+            arc.energy(self._slews.get(net, 0.0), 0.0) for arc in instance.cell.pins[pin].arcs
+        )
 
     def _settled(self, slew_ps: float) -> dict[str, float]:
         """Transition time of every net: from inputs through cells, loads as they are."""
@@ -103,10 +103,3 @@ class Meter:
                     if each:
                         slews[net] = sum(each) / len(each)
         return slews
-
-    def _find_clock(self) -> set[str]:
-        found = {net for port in self._netlist.ports if port.name == "clk" for net in port.nets}
-        for instance in self._netlist.instances:
-            if instance.cell.gates_clock:
-                found |= {net for _, net in instance.outputs()}
-        return found

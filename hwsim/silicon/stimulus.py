@@ -1,4 +1,4 @@
-"""What the ports of a module see, cycle by cycle, and what it must answer: so that a netlist is checked as it is measured."""
+"""What a module's ports see, cycle by cycle, and what it must answer: a netlist is checked as it is measured."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def column_stimulus(tiles: list[Tile], *, taps: int, psum_bits: int) -> Stimulus
 
 
 def held(stimulus: Stimulus, cycles: int) -> Stimulus:
-    """The same, then ``cycles`` more in which every input stays as it was and none asks for anything; measured there."""
+    """The same, then ``cycles`` more in which inputs stay and none asks for anything: what is measured."""
     inputs = {}
     for name, values in stimulus.inputs.items():
         last = 0 if name in ("swap_i", "load_i") else values[-1]

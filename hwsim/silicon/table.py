@@ -32,7 +32,11 @@ def technology_table(made: Characterisation, name: str, *, memories: Memories) -
     multiply = Curve(
         law="power",
         points=[
-            _point(8, eight, f"a PE's logic in a column of {column.rows}, less an addition of {sum_bits} bits; {conditions}"),
+            _point(
+                8,
+                eight,
+                f"a PE's logic in a column of {column.rows}, less an addition of {sum_bits} bits; {conditions}",
+            ),
             _point(wide.bits, wide.energy_pj, f"multiplier alone, {conditions}"),
         ],
     )
@@ -48,7 +52,9 @@ def technology_table(made: Characterisation, name: str, *, memories: Memories) -
         add=add,
         registers=Register(
             write_pj_per_bit=_figure(register, "as hop_pj_per_bit: registers are measured in the column"),
-            hop_pj_per_bit=_figure(register, f"a PE's registers over the {moved} bits that move in a cycle; {conditions}"),
+            hop_pj_per_bit=_figure(
+                register, f"a PE's registers over the {moved} bits that move in a cycle; {conditions}"
+            ),
             clock_pj_per_bit=_figure(
                 clock, f"a PE's clock over {made.pe_bits} flip-flops, weights' clock gated, no clock tree; {conditions}"
             ),
@@ -62,13 +68,17 @@ def technology_table(made: Characterisation, name: str, *, memories: Memories) -
 
 def _logic(made: Characterisation, sum_bits: int, conditions: str) -> Logic:
     netlist = made.column.specimen.netlist
-    add = Curve(law="proportional", points=[_point(o.bits, o.area_um2, f"adder alone, {conditions}") for o in made.adders])
+    add = Curve(
+        law="proportional", points=[_point(o.bits, o.area_um2, f"adder alone, {conditions}") for o in made.adders]
+    )
     rest = made.pe_um2 - made.pe_bits * made.register_um2 - add(sum_bits)
     wide = made.multipliers[-1]
     multiply = Curve(
         law="power",
         points=[
-            _point(8, rest, f"a PE of {made.pe_um2:.2f} um2 less {made.pe_bits} flip-flops and an addition; {conditions}"),
+            _point(
+                8, rest, f"a PE of {made.pe_um2:.2f} um2 less {made.pe_bits} flip-flops and an addition; {conditions}"
+            ),
             _point(wide.bits, wide.area_um2, f"multiplier alone, {conditions}"),
         ],
     )

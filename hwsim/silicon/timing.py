@@ -93,4 +93,6 @@ def analyse(netlist: Netlist, technology: Technology, folder: Path, *, slew_ps: 
 def _paths(report: str) -> list[float]:
     """Arrival and setup of each path reported, in the library's unit."""
     arrivals, setups = _ARRIVAL.findall(report), _SETUP.findall(report)
-    return [float(arrival) - float(setup) for arrival, setup in zip(arrivals, setups or ["0"] * len(arrivals), strict=False)]
+    return [
+        float(arrival) - float(setup) for arrival, setup in zip(arrivals, setups or ["0"] * len(arrivals), strict=False)
+    ]

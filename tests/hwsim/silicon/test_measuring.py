@@ -34,8 +34,8 @@ def technology(tmp_path: Path):
 
 def test_changes_are_counted_from_the_first_values_on() -> None:
     vcd = (
-        "$var wire 1 ! a $end\n$var wire 1 \" b $end\n$var wire 8 # bus $end\n$enddefinitions $end\n"
-        "$dumpvars\n1!\n0\"\n$end\n#5\n0!\n#7\n1!\n1\"\nb1 #\nx!\n"
+        '$var wire 1 ! a $end\n$var wire 1 " b $end\n$var wire 8 # bus $end\n$enddefinitions $end\n'
+        '$dumpvars\n1!\n0"\n$end\n#5\n0!\n#7\n1!\n1"\nb1 #\nx!\n'
     )
     assert count_changes(vcd.splitlines(keepends=True)) == {"a": 2, "b": 1}
 
