@@ -85,7 +85,7 @@ def expected_activity(active: NDArray[np.bool_]) -> NDArray[np.float32]:
     true = max(0.0, float(share.var()) - chance / samples) * samples / max(samples - 1, 1)
     # Prior samples are chance / true - 1 in number. A single sample cannot tell chance from difference.
     trust = samples * true / (samples * true + max(chance - true, 0.0)) if true and samples > 1 else 0.0
-    return (mean + trust * (share - mean)).astype(np.float32)
+    return np.asarray(mean + trust * (share - mean), np.float32)
 
 
 def _read_values(graph: Graph, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
