@@ -8,6 +8,8 @@ import importlib.util
 import threading
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 from hwsim.errors import InputError, ToolError
 from hwsim.sweeps.evaluation.evaluate import evaluate
 from hwsim.sweeps.execution.executor import Finished
@@ -15,7 +17,7 @@ from hwsim.sweeps.execution.executor import Finished
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hwsim.sweeps.evaluation.outcome import Task
+    from hwsim.sweeps.evaluation.outcome import Outcome, Task
 
 __all__ = ["Cluster", "check_dask"]
 
@@ -33,6 +35,12 @@ def check_dask() -> None:
     """
     if importlib.util.find_spec("distributed") is None:
         raise ToolError("a cluster needs Dask, which is not installed: pip install 'hwsim[cluster]'")
+
+
+def _evaluate(task: Task) -> list[Outcome]:
+    """On a worker: one thread is one core's, whatever BLAS finds there, as in processes of this machine."""
+    with threadpool_limits(1):
+        return evaluate(task)
 
 
 class Cluster:
@@ -81,7 +89,7 @@ class Cluster:
         """To the scheduler."""
         self._check()
         with self._reaching():
-            future = self._client.submit(evaluate, task, pure=False)
+            future = self._client.submit(_evaluate, task, pure=False)
         self._futures[future.key] = future, task
         future.add_done_callback(self._notice)
 
