@@ -21,12 +21,12 @@ _REQUIRED = {16: "build < 30 s", 32: "< 10 s, < 3 MB"}
 
 _EMIT = """
 import json, sys
+from hwsim.simulation.verilog import accelerator_verilog
 from rtl.config import ArchConfig
-from rtl.verilog import to_verilog
-text = to_verilog(ArchConfig.model_validate_json(sys.argv[1]))
+text = accelerator_verilog(ArchConfig.model_validate_json(sys.argv[1]))
 print(json.dumps({"bytes": len(text.encode()), "modules": text.count("\\nendmodule\\n")}))
 """
-# In an empty cache, and with the Verilog at hand: what is timed is Verilator, the C++ compiler and the linker.
+# In a cache that holds nothing but the Verilog.
 _BUILD = """
 import json, sys
 from hwsim.simulation.build import build
@@ -48,22 +48,27 @@ def lines() -> Iterator[str]:
         "from an empty cache with the Verilog at hand, Verilator and C++ compiler. Wall seconds, nothing else running."
     )
     yield ""
-    rows = []
-    for side in SIDES:
-        config = _square(side)
-        emitted = spend([sys.executable, "-c", _EMIT, config.model_dump_json()])
-        text = json.loads(emitted.output)
-        rows.append(
-            (
-                f"{side} x {side}",
-                f"{emitted.wall_s:.1f}",
-                f"{text['bytes'] / 1e6:.2f}",
-                str(text["modules"]),
-                f"{_build_seconds(config):.1f}",
-                _REQUIRED.get(side, ""),
-            )
+    yield from table(
+        ("array", "Verilog, s", "Verilog, MB", "modules", "build, s", "required"), [_row(side) for side in SIDES]
+    )
+
+
+def _row(side: int) -> tuple[str, ...]:
+    config = _square(side)
+    with tempfile.TemporaryDirectory(prefix="hwsim-bench-") as cache:
+        emitted, built = (
+            spend([sys.executable, "-c", script, config.model_dump_json()], environment={"HWSIM_CACHE": cache})
+            for script in (_EMIT, _BUILD)
         )
-    yield from table(("array", "Verilog, s", "Verilog, MB", "modules", "build, s", "required"), rows)
+    text = json.loads(emitted.output)
+    return (
+        f"{side} x {side}",
+        f"{emitted.wall_s:.1f}",
+        f"{text['bytes'] / 1e6:.2f}",
+        str(text["modules"]),
+        f"{json.loads(built.output)['seconds']:.1f}",
+        _REQUIRED.get(side, ""),
+    )
 
 
 def _square(side: int) -> ArchConfig:
@@ -71,11 +76,8 @@ def _square(side: int) -> ArchConfig:
     taps = min(side, base["dense"]["depthwise_taps"])
     return ArchConfig.model_validate(
         base
-        | {"name": f"dense-{side}x{side}", "dense": base["dense"] | {"rows": side, "cols": side, "depthwise_taps": taps}}
+        | {
+            "name": f"dense-{side}x{side}",
+            "dense": base["dense"] | {"rows": side, "cols": side, "depthwise_taps": taps},
+        }
     )
-
-
-def _build_seconds(config: ArchConfig) -> float:
-    with tempfile.TemporaryDirectory(prefix="hwsim-bench-") as cache:
-        built = spend([sys.executable, "-c", _BUILD, config.model_dump_json()], environment={"HWSIM_CACHE": cache})
-    return json.loads(built.output)["seconds"]
