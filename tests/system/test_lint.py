@@ -20,7 +20,8 @@ ODD = {
     "least": parse_arch(
         "name: least\ndense: {rows: 2, cols: 2, depthwise_taps: 0}\n"
         "memory: {ifm_kib: 1, ofm_kib: 1, weight_kib: 1, param_kib: 1, accumulators: 16}\n"
-        "bus: {data_bytes: 4, burst_beats: 2, outstanding: 1}\ncontrol: {queue_depth: 2, fetch_depth: 8, max_layers: 1}",
+        "bus: {data_bytes: 4, burst_beats: 2, outstanding: 1}\n"
+        "control: {queue_depth: 2, fetch_depth: 8, max_layers: 1}",
         "least",
     ),
     "one-pe": sparse_arch(41, pes=1, hybrid=False),
