@@ -125,9 +125,7 @@ class Accelerator(wiring.Component):
             registers.value.eq(counters.value),
         ]
 
-    def _watch(
-        self, m: Module, registers: Registers, watches: dict[str, ReadWatch | WriteWatch]
-    ) -> dict[str, Value]:
+    def _watch(self, m: Module, registers: Registers, watches: dict[str, ReadWatch | WriteWatch]) -> dict[str, Value]:
         """The fault of each port that waits in vain: TIMEOUT or NONE."""
         ports = {"fetch": self.m_axi_fetch, "load": self.m_axi_data, "store": self.m_axi_data}
         for name, watch in watches.items():

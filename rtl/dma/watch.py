@@ -81,11 +81,7 @@ class WriteWatch(wiring.Component):
         gone = self.wvalid & self.wready
         answered = self.bvalid & self.bready
         m.d.sync += unanswered.eq(unanswered + (gone & self.wlast) - answered)
-        owed = (
-            (self.awvalid & ~self.awready)
-            | (self.wvalid & ~self.wready)
-            | ((unanswered != 0) & ~self.bvalid)
-        )
+        owed = (self.awvalid & ~self.awready) | (self.wvalid & ~self.wready) | ((unanswered != 0) & ~self.bvalid)
         _time(m, owed & ~asked & ~gone & ~answered, self.limit, self.late)
         return m
 
