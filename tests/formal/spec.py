@@ -78,11 +78,21 @@ class Inside(Elaboratable):
         return self.fragment
 
     def __getitem__(self, path: str) -> Signal:
+        return self.signal(path)
+
+    def signal(self, path: str, width: int | None = None) -> Signal:
+        """The signal of this name, and of this width where several have the name.
+
+        Raises:
+            LookupError: there is none, or more than one.
+
+        """
         *parents, name = path.split(".")
-        found = {id(s): s for s in self._signals(self._find(parents)) if s.name == name}
+        signals = {id(s): s for s in self._signals(self._find(parents)) if s.name == name}
+        found = [s for s in signals.values() if width in (None, len(s))]
         if len(found) != 1:
             raise LookupError(f"{len(found)} signals called {path}; there are {sorted(self.names(*parents))}")
-        return next(iter(found.values()))
+        return found[0]
 
     def names(self, *parents: str) -> set[str]:
         """Signals that are driven in a submodule."""
