@@ -42,7 +42,8 @@ class Spec(Elaboratable):
         """Leave all inputs of ``component`` free, but those whose names begin with one of ``driven``."""
         for path, member, value in component.signature.flatten(component):
             name = "_".join(map(str, path))
-            if member.flow == wiring.In and not name.startswith(driven or ("\0",)):
+            # Solvers have no values of no bits.
+            if member.flow == wiring.In and not name.startswith(driven or ("\0",)) and len(Value.cast(value)):
                 self.inputs.append(Value.cast(value))
 
     def assume(self, m: Module, *conditions: Value) -> None:

@@ -1,7 +1,7 @@
 """A processing element of the zero-skipping engine: columns stay in order, and every product reaches its sum."""
 
 import pytest
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 
 from rtl.config import ArchConfig, BusConfig, MemoryConfig, SparseConfig
 from rtl.sparse.layout import ACTIVATION_BITS
@@ -39,6 +39,8 @@ class PeSpec(Spec):
             ~(pe.drain_en & pe.busy) | (pe.drain_half != pe.half),
             ~pe.zero_en | (~pe.busy & ~pe.drain_en & ~past(m, pe.drain_en, "drain_en")),
         )
+        at = past(m, Cat(pe.drain_en, pe.drain_half, pe.drain_address), "drain")
+        self.assume(m, ~pe.drain_en | (at != Cat(pe.drain_en, pe.drain_half, pe.drain_address)))
         self.specify_more(m, pe, inside)
 
     def specify_more(self, m: Module, pe: ProcessingElement, inside: Inside) -> None:
@@ -75,8 +77,10 @@ class SumSpec(PeSpec):
 
         self._follow(m, inside, (valid_1, value_1, code_1, place_1), (valid_2, product, place_2))
         rows = [inside.row(m, f"sums_{k}", place) for k in range(2)]
+        clash = inside["drained_en"] & (inside["drained_half"] == pe.half) & (inside["mac_2"] | inside["mac_3"])
+        self.lemma(m, "sum.is_not_drained", ~clash)
         self.lemma(m, "sum.is_stored", Mux(half, rows[1], rows[0]) == total)
-        self.lemma(m, "sum.is_read", ~adds | (inside["total"] == total + product))
+        self.lemma(m, "sum.is_read", ~adds | (inside["total"] == (total + product)[:32].as_signed()))
 
     def _follow(self, m: Module, inside: Inside, multiply: tuple, accumulate: tuple) -> None:
         """The pipeline of the specification, and that of the PE, side by side."""
