@@ -7,7 +7,7 @@ from rtl.config import ArchConfig, DenseConfig, MemoryConfig
 from rtl.dense.output_stationary.column import Column as OutputStationaryColumn
 from rtl.dense.weight_stationary.column import Column as WeightStationaryColumn
 from tests.formal.mutants import Bug, quick_first
-from tests.formal.spec import Spec
+from tests.formal.spec import Inside, Spec
 
 ROWS = 2
 WIDE = 40
@@ -31,10 +31,10 @@ class WeightStationarySpec(Spec):
     def specify(self, m: Module) -> None:
         column = WeightStationaryColumn(config("weight_stationary", self.taps))
         self.free_ports(column)
-        m.submodules.column = column
+        m.submodules.column = inside = Inside(column)
         total: Value = Signal(signed(WIDE), name="nothing")
         for r in range(ROWS):
-            shadow, weight = Signal(signed(8), name=f"its_shadow_{r}"), Signal(signed(8), name=f"its_weight_{r}")
+            shadow, weight = Signal(8, name=f"its_shadow_{r}"), Signal(signed(8), name=f"its_weight_{r}")
             with m.If(column.load_i[r]):
                 m.d.sync += shadow.eq(column.weight)
             with m.If(column.swap_i[r]):
@@ -45,8 +45,9 @@ class WeightStationarySpec(Spec):
             after = Signal(signed(WIDE), name=f"total_{r}")
             m.d.sync += after.eq(total + byte * weight)
             total = after
-            low, high = -(r + 1) << 14, (r + 1) << 14
-            self.lemma(m, f"bounds_{r}", (after >= low) & (after <= high))
+            self.lemma(m, f"weights_{r}", (inside[f"shadow_{r}"] == shadow) & (inside[f"weight_{r}"] == weight))
+            most = (r + 1) << 14
+            self.lemma(m, f"row_{r}", (inside[f"psum_{r}"] == after) & (after >= -most) & (after <= most))
         self.check(m, "sum.is_exact", column.psum_o == total)
 
 
@@ -56,7 +57,7 @@ class OutputStationarySpec(Spec):
     def specify(self, m: Module) -> None:
         column = OutputStationaryColumn(config("output_stationary", 0))
         self.free_ports(column)
-        m.submodules.column = column
+        m.submodules.column = inside = Inside(column)
         # One row ends in a cycle: so it is where rows follow each other by a cycle.
         self.assume(m, (column.last_i & (column.last_i - 1))[:ROWS] == 0)
         weight: Value = column.weight.as_signed()
@@ -69,9 +70,12 @@ class OutputStationarySpec(Spec):
             with m.Else():
                 m.d.sync += total.eq(total + product)
             m.d.sync += ended.eq(column.last_i[r])
+            self.lemma(m, f"row_{r}", (inside[f"psum_{r}"] == total) & (column.last_o[r] == ended))
             self.check(m, f"sum_{r}.is_exact", ~ended | (column.psum_o == total))
             below = Signal(signed(8), name=f"its_weight_{r + 1}")
             m.d.sync += below.eq(weight)
+            if r + 1 < ROWS:
+                self.lemma(m, f"weight_{r + 1}", inside[f"weight_{r + 1}"] == below)
             weight = below
 
 
