@@ -65,7 +65,11 @@ class Scan(wiring.Component):
         m = Module()
         banks = self.config.banks
         left, gone, found = Signal(banks, name="left"), Signal(banks, name="gone"), Signal(banks, name="found")
-        advance, place, byte = Signal(name="advance"), Signal(range(banks), name="place"), Signal(signed(8), name="byte")
+        advance, place, byte = (
+            Signal(name="advance"),
+            Signal(range(banks), name="place"),
+            Signal(signed(8), name="byte"),
+        )
         m.d.comb += [
             left.eq(self.chunk.mask & ~gone),
             # Two's complement: the lowest bit that is set stays, all above it are inverted.

@@ -49,7 +49,9 @@ class ChunksSpec(Spec):
         self.check(m, "kept.has_a_non_zero", ~chunks.valid | (chunks.chunk.mask != 0))
         self.lemma(m, "used", (used == count + flying) & (used <= CHUNK_QUEUE))
         self.lemma(m, "count", count == seen.level)
-        self.lemma(m, "pointers", (head < CHUNK_QUEUE) & (tail < CHUNK_QUEUE) & (wrapped(head + count, CHUNK_QUEUE) == tail))
+        self.lemma(
+            m, "pointers", (head < CHUNK_QUEUE) & (tail < CHUNK_QUEUE) & (wrapped(head + count, CHUNK_QUEUE) == tail)
+        )
         self._entries(m, inside, seen)
 
     def _entries(self, m: Module, inside: Inside, seen: Follower) -> None:

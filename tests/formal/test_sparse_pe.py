@@ -54,12 +54,17 @@ class SumSpec(PeSpec):
         place, half = anything(m, len(pe.drain_address), "any_sum"), anything(m, 1, "any_half")
         value = inside["entry"][2 + pe.slot_bits :][:ACTIVATION_BITS].as_signed()
         # The specification multiplies in one step, and adds two cycles after the entry came by.
-        code = Signal(signed(8))
+        code, its_place = Signal(signed(8)), inside.signal("place", width=pe.sum_bits + 1)
         m.d.comb += code.eq(inside["here"])
-        valid_1, value_1, code_1, place_1 = Signal(), Signal(signed(ACTIVATION_BITS)), Signal(signed(8)), Signal.like(place)
+        valid_1, value_1, code_1, place_1 = (
+            Signal(),
+            Signal(signed(ACTIVATION_BITS)),
+            Signal(signed(8)),
+            Signal.like(place),
+        )
         valid_2, product, place_2 = Signal(), Signal(signed(ACTIVATION_BITS + 8)), Signal.like(place)
         m.d.sync += [
-            valid_1.eq(pe.mac & ~pe.clear), value_1.eq(value), code_1.eq(code), place_1.eq(inside.signal("place", width=pe.sum_bits + 1)),
+            valid_1.eq(pe.mac & ~pe.clear), value_1.eq(value), code_1.eq(code), place_1.eq(its_place),
             valid_2.eq(valid_1 & ~pe.clear), product.eq(value_1 * code_1), place_2.eq(place_1),
         ]  # fmt: skip
         total, adds, zeroed = Signal(signed(32)), Signal(), Signal()

@@ -58,7 +58,9 @@ class GateSpec(Spec):
         self.lemma(m, "flying.counted", inside.signal("flying", width=8) == number)
 
 
-@pytest.mark.parametrize("engine", [Engine.COMPUTE, *(pytest.param(e, marks=pytest.mark.slow) for e in Engine if e != 1)])
+@pytest.mark.parametrize(
+    "engine", [Engine.COMPUTE, *(pytest.param(e, marks=pytest.mark.slow) for e in Engine if e != 1)]
+)
 def test_tokens_are_conserved(prove, engine):
     prove(GateSpec(engine), depth=2)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
+from rtl.config import ArchConfig, DenseConfig, MemoryConfig
 from rtl.isa import Post, encode
 from rtl.post.engine import PostEngine
 from rtl.post.timing import LANE_LATENCY, POST_DECODE, POST_TAIL
