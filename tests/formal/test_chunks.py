@@ -67,6 +67,7 @@ class ChunksSpec(Spec):
             self.lemma(m, f"mask_{number}", (behind >= count) | (row[first : first + CONFIG.banks] != 0))
 
 
+@pytest.mark.slow
 def test_the_queue_of_chunks_has_room_for_what_is_read(prove):
     prove(ChunksSpec(), depth=3)
 

@@ -6,7 +6,7 @@ from amaranth import Module, Mux, Signal, Value, signed
 from rtl.config import ArchConfig, DenseConfig, MemoryConfig
 from rtl.dense.output_stationary.column import Column as OutputStationaryColumn
 from rtl.dense.weight_stationary.column import Column as WeightStationaryColumn
-from tests.formal.mutants import Bug, quick_first
+from tests.formal.mutants import Bug
 from tests.formal.spec import Inside, Spec
 
 ROWS = 2
@@ -84,6 +84,7 @@ def test_a_weight_stationary_sum_is_exact(prove, taps):
     prove(WeightStationarySpec(taps), depth=ROWS + 2)
 
 
+@pytest.mark.slow
 def test_an_output_stationary_sum_is_exact(prove):
     prove(OutputStationarySpec(), depth=ROWS + 2)
 
@@ -102,7 +103,8 @@ OS_BUGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("bug", quick_first(WS_BUGS), ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", WS_BUGS, ids=str)
 def test_a_seeded_bug_of_the_weight_stationary_column_is_found(refute, bug):
     refute(WeightStationarySpec, bug, 6)
 

@@ -6,7 +6,7 @@ from amaranth.utils import exact_log2
 
 from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
 from rtl.dense.gather import Gather
-from tests.formal.mutants import Bug, quick_first
+from tests.formal.mutants import Bug
 from tests.formal.spec import Inside, Spec, anything, past
 
 CONFIG = ArchConfig(
@@ -70,6 +70,7 @@ BUGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("bug", quick_first(BUGS), ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", BUGS, ids=str)
 def test_a_seeded_bug_is_found(refute, bug):
     refute(GatherSpec, bug, 6)

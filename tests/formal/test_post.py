@@ -8,7 +8,7 @@ from rtl.isa_layout import ADDRESS_BITS
 from rtl.post.dense_path import DensePath
 from rtl.post.engine import PostEngine
 from rtl.post.timing import LANE_LATENCY, POST_DECODE, POST_TAIL
-from tests.formal.mutants import Bug, quick_first
+from tests.formal.mutants import Bug
 from tests.formal.queues import wrapped
 from tests.formal.spec import Inside, Spec, past
 
@@ -63,6 +63,7 @@ class PostSpec(Spec):
         self.lemma(m, "lanes.out", ~valid[-1] | within(out))
 
 
+@pytest.mark.slow
 def test_post_processing_writes_within_its_scratchpad_and_keeps_its_distance(prove):
     prove(PostSpec(), depth=PERIOD + 2)
 
@@ -75,6 +76,7 @@ BUGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("bug", quick_first(BUGS), ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", BUGS, ids=str)
 def test_a_seeded_bug_is_found(refute, bug):
     refute(PostSpec, bug, 30)

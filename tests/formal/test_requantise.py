@@ -4,7 +4,7 @@ import pytest
 from amaranth import Const, Module, Mux, Signal, Value, signed
 
 from rtl.requantise import Requantise
-from tests.formal.mutants import Bug, quick_first
+from tests.formal.mutants import Bug
 from tests.formal.spec import Inside, Spec, past
 
 _INTEGER_MOST = 511
@@ -96,6 +96,7 @@ BUGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("bug", quick_first(BUGS), ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", BUGS, ids=str)
 def test_a_seeded_bug_is_found(refute, bug):
     refute(RequantiseSpec, bug, 9)

@@ -119,6 +119,7 @@ class ColumnsSpec(PeSpec):
         self.lemma(m, "kept", ~seen.inside | (here == seen.value))
 
 
+@pytest.mark.slow
 def test_every_product_reaches_its_sum(prove):
     prove(SumSpec(), depth=3)
 

@@ -7,7 +7,7 @@ from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
 from rtl.dma.store import StoreEngine
 from rtl.dma.timing import WRITE_QUEUE
 from tests.formal.axi import Addresses, Window, stable
-from tests.formal.mutants import Bug, quick_first
+from tests.formal.mutants import Bug
 from tests.formal.queues import pointers
 from tests.formal.spec import Inside, Spec
 
@@ -88,6 +88,7 @@ BUGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("bug", quick_first(BUGS), ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", BUGS, ids=str)
 def test_a_seeded_bug_is_found(refute, bug):
     refute(StoreSpec, bug, 20)
