@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from compiler.ir.integer import Conv
 from compiler.mapping.compile import compile_graph
+from compiler.program.chaining import chaining_rows
 from compiler.program.hazards import Memory, Range, TokenPlacer
 from hwsim.cycles import program_cycles
 from hwsim.network import load_network
@@ -219,7 +220,7 @@ class _AtHand:
 
 def _instructions(product: Product, config: ArchConfig, pixels: int) -> list[Instruction]:
     """Tiles of pixels, and in each all filters, a half of the accumulators after the other."""
-    placer = TokenPlacer()
+    placer = TokenPlacer(chaining_rows(config))
     half, entries = 0, config.memory.accumulators
     for size in _parts(product.m, pixels):
         for _ in range(product.groups):

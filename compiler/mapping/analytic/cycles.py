@@ -193,7 +193,7 @@ class _Run:
             issue = np.maximum(np.maximum(c_ready[a], landed + 2), older + 1)
             start = np.maximum(issue + COMPUTE_DECODE + f["walk"][s, a], c_free[a])
             last = start + f["spacing"][s, a]
-            c_ready[a] = last
+            c_ready[a] = np.maximum(last, issue + COMPUTE_DECODE + f["walk"][s, a] + f["beside"][s, a])
             c_free[a] = last + f["stream"][s, a]
             retired = c_free[a] + f["leave"][s, a]
             self.issued[row, a] = issue
@@ -220,7 +220,8 @@ class _Run:
                     ready = np.where(loads, load + f[f"{kind}_bursts"][s, a] + 3, ready)
                     there = np.where(loads, arrived, there)
                 after = f["p_after"][s, a]
-                begin = np.maximum(p_ready[a], np.maximum(retired, there) + 1)
+                summed = np.where(f["chain"][s, a] > 0, last + f["leave"][s, a] + 1, retired)
+                begin = np.maximum(p_ready[a], np.maximum(summed, there) + 1)
                 begin = np.maximum(begin, self.stored[np.where(after > 0, depth + after, depth), columns] + 1)
                 done = begin + POST_DECODE + f["post"][s, a] - 1
                 p_ready[a] = np.where(post, done + 1 + POST_TAIL, p_ready[a])

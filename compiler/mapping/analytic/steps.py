@@ -14,6 +14,7 @@ import numpy as np
 
 from compiler.mapping.analytic.traffic import Row, input_rows, skip_rows, store_row, touched, weight_row
 from compiler.mapping.plan import Plan, aligned, flattens, held_bytes, input_areas, param_chunks, plan_patches
+from compiler.program.chaining import chaining_rows
 from rtl.dense.timing import GATHER_LATENCY
 
 if TYPE_CHECKING:
@@ -30,14 +31,15 @@ __all__ = ["FIELDS", "Leap", "Steps", "plan_steps"]
 FIELDS = (
     "in_beats", "in_bursts", "in_fill", "in_loads", "in_after", "in_fresh",
     "w_beats", "w_bursts", "w_after",
-    "walk", "spacing", "stream", "leave",
+    "walk", "beside", "spacing", "stream", "leave", "chain",
     "posts", "p_beats", "p_bursts", "s_beats", "s_bursts", "s_fresh", "post", "p_after",
     "stores", "o_beats", "o_bursts",
     "in_over", "w_over", "p_over", "gate", "gate_part",
 )  # fmt: skip
 """What a step is made of. Beats and bursts of the input tile, weights, parameters, residual and output; ``_after`` is
 the step that has to be over before (1 is the first of the layer, 0 none); ``_fresh``: it waits for the
-last STORE but so many, less 1, of the layer before (0: none). ``_over``: it lies over what the layer
+last STORE but so many, less 1, of the layer before (0: none). ``beside`` rows are walked while the first tile streams;
+with ``chain`` the output stage follows the array from the first sum on. ``_over``: it lies over what the layer
 before needs until its last COMPUTE (1), POST (2) or STORE (3). The queue of
 STORE has room for what is behind the step once the STOREs of step ``gate`` are under way, ``gate_part`` thousandths of
 them; -n is the last but n - 1 of the layer before."""
@@ -248,6 +250,8 @@ class _Walk:
                 window = tile.windows[w]
                 self._load_weights(step, window, first=number == 0)
                 self._stream(step, patch, window, self._pitch(number))
+                if len(tile.windows) == 1 and self._one_tile(window, self._pitch(number)):
+                    self._set(step, "chain", 1)
                 if w == len(tile.windows) - 1:
                     alone = len(group) == 1 and number > 0
                     self._post(step, group[t], patch, load=not alone)
@@ -257,6 +261,14 @@ class _Walk:
         self._store(len(self.rows), group, patch)
         self.patch_ends.append(len(self.rows))
         self.input_ends.append(len(self.rows))
+
+    def _one_tile(self, window: Window, pitch: int) -> bool:
+        """Whether the COMPUTE of ``window`` is one reduction tile of an array that chains."""
+        rows = chaining_rows(self.config)
+        if self.job.depthwise or window.run > rows:
+            return False
+        taps = window.kx * window.ky
+        return taps == 1 or (window.run * taps <= rows and flattens(self.job, window, pitch, self.config.banks))
 
     def _pitch(self, number: int) -> int:
         if self.plan.source is not None:
@@ -327,6 +339,9 @@ class _Walk:
 
     def _stream(self, step: int, patch: Patch, window: Window, pitch: int) -> None:
         walk, spacing, stream, leave = _stream(self.plan, self.config, patch, window, pitch)
+        if _short(self.plan, self.config, window):
+            self._set(step, "beside", walk - 1)
+            walk = 1
         self._set(step, "walk", walk)
         self._set(step, "spacing", spacing)
         self._set(step, "stream", stream)
@@ -370,6 +385,12 @@ class _Walk:
 
 
 _AT = {name: index for index, name in enumerate(FIELDS)}
+
+
+def _short(plan: Plan, config: ArchConfig, window: Window) -> bool:
+    """As :func:`rtl.dense.timing.is_short`, on an array that loads the weights of such a COMPUTE beside its stream."""
+    one_run = window.kx == 1 and window.ky == 1 and not plan.job.depthwise
+    return one_run and window.run <= config.dense.rows and config.dense.dataflow == "weight_stationary"
 
 
 def _stream(plan: Plan, config: ArchConfig, patch: Patch, window: Window, pitch: int) -> tuple[int, int, int, int]:
