@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import hwsim
+from compiler.errors import ModelError
 from compiler.mapping.compile import compile_plans
 from compiler.mapping.planner import plan_graph
 from hwsim.analytic import analytic_cycles
@@ -15,6 +16,8 @@ from hwsim.errors import InputError
 from hwsim.network import load_network
 from rtl.config import ArchConfig, MemoryConfig, SparseConfig, load_arch
 from rtl.counters import COUNTERS
+from rtl.timing import Events
+from workloads.registry import names
 
 EVENTS = [counter.name for counter in COUNTERS if "_waits_for_" not in counter.name]
 
@@ -30,6 +33,44 @@ def test_a_network_costs_what_the_cycle_model_says(model, arch):
     # A layer that is over in no time has fill and drain for the most part.
     np.testing.assert_allclose(found.layers, exact.layers, rtol=0.02, atol=30)
     assert found.cycles == pytest.approx(exact.cycles, rel=0.02)
+
+
+def _program_events(program, config) -> np.ndarray:
+    """``[layers, counters]``: what every instruction adds; no schedule is needed for that."""
+    index = {name: k for k, name in enumerate(EVENTS)}
+    found = np.zeros((len(program.layers), len(EVENTS)), np.int64)
+    for segment in program.segments:
+        events = Events(config)
+        for instruction in segment.instructions[:-1]:
+            for name, count in events.of(instruction).items():
+                found[instruction.layer, index[name]] += count
+    return found
+
+
+def _output_stationary() -> ArchConfig:
+    config = load_arch("dense-16x16")
+    dense = config.dense.model_copy(update={"dataflow": "output_stationary", "depthwise_taps": 0})
+    return config.model_copy(update={"dense": dense})
+
+
+# What does not fit 8x8 does not fit it: one output pixel, or one row of it.
+_TOO_SMALL = {("vgg19", "dense-8x8"), ("xception", "dense-8x8")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["cycles", "energy", "edp"])
+@pytest.mark.parametrize("arch", ["dense-8x8", "dense-16x16", "dense-32x32", "output-stationary"])
+@pytest.mark.parametrize("model", sorted(name for name in names() if "/" not in name))
+def test_every_counter_of_every_network_is_that_of_its_program(model, arch, objective):
+    config = _output_stationary() if arch == "output-stationary" else load_arch(arch)
+    graph = load_network(model, "nominal").graph
+    if (model, arch) in _TOO_SMALL:
+        with pytest.raises(ModelError, match="raise"):
+            plan_graph(graph, config, mapper_objective(objective, config))
+        return
+    plans = plan_graph(graph, config, mapper_objective(objective, config))
+    found = analytic_cycles(plans, config, {}).counters[:, : len(EVENTS)]
+    np.testing.assert_array_equal(found, _program_events(compile_plans(graph, config, plans), config))
 
 
 def test_an_estimate_says_how_it_was_made_and_has_the_events_of_the_other():
