@@ -6,6 +6,8 @@ overlap. The forms are those of ``workloads.reference.accelerators.SCALESIM_EQUA
 less per layer. Memory plays no part in them, so ours are counted without it too: every operand lies in the scratchpads
 and every instruction is at hand. What ours have on top is the output stage (bias, requantisation) and the registers
 between a scratchpad and the array; what they lack is the time that SCALE-Sim's array fills, drains and loads weights.
+A tile whose sums are one fold is chained: its weights arrive beside its own stream, and the output stage follows the
+sums as they are made (:mod:`compiler.program.chaining`).
 """
 
 from __future__ import annotations

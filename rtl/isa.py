@@ -262,7 +262,7 @@ class Compute(Instruction):
     chain: U1 = 0
     """POST gets its token with the first sum of the last reduction tile instead of at retirement: a POST of the same
     accumulators follows the sums, a pixel per cycle behind them. Weight-stationary only, not with ``depthwise`` or
-    ``hold``; the tile must overwrite (one tile, SET), since a half cannot be drained while it is read to be added to."""
+    ``hold``; the tile must overwrite (one tile, SET): a half cannot be drained while it is read to be added to."""
 
     @property
     def early(self) -> int:

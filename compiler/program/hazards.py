@@ -144,7 +144,9 @@ class TokenPlacer:
                 assert isinstance(instruction, Compute)
                 out.append(dataclasses.replace(instruction, wait=wait, signal=signal, chain=1))
             else:
-                out.append(dataclasses.replace(instruction, wait=wait, signal=signal) if wait or signal else instruction)
+                out.append(
+                    dataclasses.replace(instruction, wait=wait, signal=signal) if wait or signal else instruction
+                )
         return out
 
     def _chain(self, compute: int, post: int) -> None:

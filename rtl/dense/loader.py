@@ -207,7 +207,16 @@ class Loader(wiring.Component):
             c.eq(0), i.eq(0), j.eq(0), offset.eq(0), x_base.eq(0), y_base.eq(0), address.eq(w.weight)
         ]  # fmt: skip
         with m.If(self._setup):
-            m.d.sync += [loading.eq(1), first.eq(1), taken.eq(0), row.eq(0), macs.eq(0), tiles.eq(0), weight_bytes.eq(0), *rewind]
+            m.d.sync += [
+                loading.eq(1),
+                first.eq(1),
+                taken.eq(0),
+                row.eq(0),
+                macs.eq(0),
+                tiles.eq(0),
+                weight_bytes.eq(0),
+                *rewind,
+            ]
         with m.If(loading):
             m.d.sync += [
                 row.eq(row + 1),
