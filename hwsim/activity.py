@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.interpreter import interpret
+from compiler.interpreter import bind_inputs, execute
+from compiler.ir.integer import IntegerOp
 from compiler.sparse.absorb import Activity
 from hwsim.functional import Machine
 from hwsim.sparse_machine import DecodedMatrices
@@ -33,7 +34,7 @@ _FIRST_SEED = 1 << 20
 
 
 def calibrated_activity(network: Network) -> Activity | None:
-    """How often each element of each tensor is not zero, over some inputs; None if nothing is known of any.
+    """How often each element of each tensor that is read is not zero, over some inputs; None if nothing is known.
 
     The inputs are samples of the workload, or those that it was quantised with, unless they are made up.
     """
@@ -49,13 +50,22 @@ def calibrated_activity(network: Network) -> Activity | None:
     port = graph.input_ports[0]
     if any(array.size != graph.tensor(port.tensor).size for array in inputs):
         return None
-    runs = [interpret(graph, {port.name: np.reshape(array, port.shape)}) for array in inputs]
+    runs = [_read_values(graph, {port.name: np.reshape(array, port.shape)}) for array in inputs]
     found = {}
     for tensor in graph.tensors():
         if tensor.quant is not None and tensor.name in runs[0]:
             zero = tensor.quant.zero_point
             found[tensor.name] = np.mean([run[tensor.name] != zero for run in runs], axis=0, dtype=np.float32)
     return found
+
+
+def _read_values(graph: Graph, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Every tensor that an operator reads: of the last layers nobody asks how many zeros they leave."""
+    values = bind_inputs(graph, inputs)
+    for operator in graph.select(IntegerOp):
+        if graph.consumers(operator.output):
+            values[operator.output] = execute(graph, operator, values)
+    return values
 
 
 def sample_inputs(network: Network, seed: int) -> dict[str, NDArray] | None:

@@ -1,8 +1,8 @@
 """The analytic model: what a network costs from its plans alone, layer by layer, in milliseconds.
 
-Events of dense layers are exactly those of the cycle model (:mod:`compiler.mapping.analytic.events`), stalls apart,
-which it does not know. Cycles are close to it (:mod:`compiler.mapping.analytic.cycles`): nine layers in ten within 2 %,
-the others mostly small. Of sparse layers both are what the densities of their inputs lead to expect.
+Of dense layers events (:mod:`compiler.mapping.analytic.events`) and cycles (:mod:`compiler.mapping.analytic.cycles`)
+are those of the cycle model to the last one, stalls apart, which it does not know: it derives them from the plans, and
+makes no program. Of sparse layers both are what the densities of their inputs lead to expect.
 """
 
 from __future__ import annotations

@@ -87,8 +87,8 @@ def estimate(
     activations of calibration, or ``interleaved`` as they are. All three mean nothing to dense layers. ``engine`` is
     where layers run that more than one engine can run.
 
-    ``analytic`` makes no program: events are those of ``cycle`` to the last one, cycles are close to it, and stalls
-    are not known. ``objective`` is what the mapper minimises in every layer.
+    ``analytic`` makes no program: cycles and events of dense layers are those of ``cycle`` to the last one, those of
+    sparse layers close to it, and stalls are not known. ``objective`` is what the mapper minimises in every layer.
 
     ``technology``, ``dram`` and ``voltage_v`` stand in for what ``arch`` says of them (see ``docs/energy.md``).
     ``trace`` is a file to write a timeline of the engines to (see :mod:`hwsim.report.trace`).

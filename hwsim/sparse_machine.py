@@ -41,6 +41,8 @@ class Matrix:
     """``[columns, pes]``: the one behind its last."""
     padding: NDArray[np.int32]
     """``[columns]``: entries of code 0, of all PEs."""
+    backwards: NDArray[np.bool_]
+    """``[columns]``: some PE's pointers say that it ends before it begins. It is no fault unless it is multiplied."""
 
 
 class DecodedMatrices:
@@ -66,7 +68,7 @@ class SparseMachine:
     """Memories and sums of the sparse engine.
 
     Raises (all methods):
-        IndexError: an address outside its memory.
+        IndexError: an address outside its memory, or a column that ends before it begins: SCRATCHPAD in the RTL.
     """
 
     def __init__(self, config: ArchConfig, decoded: DecodedMatrices | None = None) -> None:
@@ -91,6 +93,9 @@ class SparseMachine:
         vectors = i.act + walk(i.out_h, i.y_stride, i.out_w, i.x_stride)
         acts = spad[vectors[:, None] + offsets].astype(np.int64) - i.zero_point
         matrix = self._matrix(i, len(offsets))
+        wrong = np.flatnonzero(matrix.backwards & acts.any(axis=0))
+        if len(wrong):
+            raise IndexError(f"SPARSE multiplies column {wrong[0]}, whose pointers end before they begin")
         products = np.asarray(matrix.weights @ acts.T)
         pes = self._sparse.pes
         rows = products.shape[0] // pes
@@ -158,7 +163,9 @@ class SparseMachine:
     def _decompress(self, pointers: NDArray[np.int64], raw: NDArray[np.uint8], values: NDArray[np.int64]) -> Matrix:
         """The matrix of ``pointers`` ``[columns + 1, pes]`` and SPMAT rows ``raw``."""
         config, pes, columns = self._sparse, self._sparse.pes, len(pointers) - 1
-        starts, ends = pointers[:-1], pointers[1:]
+        starts, backwards = pointers[:-1], pointers[:-1] > pointers[1:]
+        # Nothing is read of a column that ends before it begins.
+        ends = np.where(backwards, starts, pointers[1:])
         entries = _unpack(raw[:, : pes * config.row_bytes].reshape(-1, pes, config.row_bytes), config.entry_bits)
         entries = entries[:, :, : config.row_entries].transpose(1, 0, 2).reshape(pes, -1)
         lengths = (ends - starts).T
@@ -178,7 +185,8 @@ class SparseMachine:
         where = (row[real] * pes + pe[real], column[real])
         weights = sparse.csr_matrix((values[code[real]], where), shape, np.int64)
         padding = np.bincount(column[~real], minlength=columns)
-        return Matrix(weights, *(a.astype(np.int32) for a in (starts, ends, padding)))
+        starts, ends, padding = (a.astype(np.int32) for a in (starts, ends, padding))
+        return Matrix(weights, starts, ends, padding, np.logical_or.reduce(backwards, axis=1))
 
 
 def _unpack(rows: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:

@@ -61,7 +61,7 @@ def active_inputs(name: str, seed: int) -> NDArray[np.int8]:
 def model(name: str) -> onnx.ModelProto:
     """``a`` int8 ``[1, inputs]`` times the layer's weights is ``product`` int8 ``[1, outputs]``; zero points are 0."""
     benchmark = layers()[name]
-    weights = np.ascontiguousarray(_weights(benchmark).T)
+    weights = _weights_by_input(benchmark)
     graph = OnnxGraph(name.replace("/", "-"), description=f"EIE Table III, {benchmark.layer}: generated")
     # Three standard deviations of a sum of that many products, at full scale.
     products = benchmark.inputs * benchmark.act_pct / 100 * benchmark.weight_pct / 100
@@ -83,14 +83,30 @@ def model(name: str) -> onnx.ModelProto:
 
 
 def _weights(benchmark: Benchmark) -> NDArray[np.int8]:
+    """``[outputs, inputs]``."""
+    shape = benchmark.outputs, benchmark.inputs
+    places, kept = _kept(benchmark)
+    weights = np.zeros(shape, np.int8)
+    weights.ravel()[places] = kept
+    return weights
+
+
+def _weights_by_input(benchmark: Benchmark) -> NDArray[np.int8]:
+    """The same, ``[inputs, outputs]``; to transpose 10^8 of them takes longer than to put a few in place."""
+    weights = np.zeros((benchmark.inputs, benchmark.outputs), np.int8)
+    places, kept = _kept(benchmark)
+    row, column = np.divmod(places, benchmark.inputs)
+    weights[column, row] = kept
+    return weights
+
+
+def _kept(benchmark: Benchmark) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """Where in ``[outputs, inputs]`` weights are, and which."""
     shape = benchmark.outputs, benchmark.inputs
     rng = np.random.default_rng(shape)
     # Places by their distance from the one before, which is all the randomness that few places among many need.
-    density = benchmark.weight_pct / 100
-    places = _bernoulli(rng, benchmark.outputs * benchmark.inputs, density)
-    weights = np.zeros(shape, np.int8)
-    weights.ravel()[places] = SHARED_WEIGHTS[rng.integers(0, len(SHARED_WEIGHTS), len(places))]
-    return weights
+    places = _bernoulli(rng, benchmark.outputs * benchmark.inputs, benchmark.weight_pct / 100)
+    return places, SHARED_WEIGHTS[rng.integers(0, len(SHARED_WEIGHTS), len(places))]
 
 
 def _bernoulli(rng: np.random.Generator, count: int, density: float) -> NDArray[np.int64]:

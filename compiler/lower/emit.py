@@ -124,7 +124,8 @@ def _sums(
     Weights of a few bits are multiplied up before a float bias is rounded to their scale: it stays as fine as it can.
     """
     unit = np.float32(x.scale) * scale
-    room = 127 // max(int(np.abs(distinct(kernel)).max(initial=0)), 1)
+    few = distinct(kernel)
+    room = 127 // max(int(few.max(initial=0)), -int(few.min(initial=0)), 1)
     if node.bipolar() is not None:
         return _signs(node, kernel, bias, unit, room // 2 * 2, out)
     if room > 1 and isinstance(bias, Constant) and bias.value.any():

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import functools
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from compiler.mapping.memory import Block
 from compiler.mapping.tiling import Patch, Tile, input_pitch, lines_up, patches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from compiler.mapping.job import Job, Window
     from compiler.mapping.resident import Resident
     from rtl.config import ArchConfig
+
+T = TypeVar("T")
 
 __all__ = [
     "Area",
@@ -23,12 +27,13 @@ __all__ = [
     "held_bytes",
     "input_area",
     "input_areas",
+    "once",
     "param_chunks",
     "plan_patches",
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """One job, and how it is done.
 
@@ -72,11 +77,33 @@ class Plan:
     hold_params: bool
     """All parameters stay; otherwise a chunk is loaded whenever another one is needed."""
 
-    @property
+    known: dict[tuple[str, int], object] = field(default_factory=dict, init=False, repr=False)
+    """What has been worked out of it: see :func:`once`."""
+
+    @cached_property
+    def patches(self) -> tuple[Patch, ...]:
+        """The patches, in order."""
+        return tuple(_patches(self))
+
+    @cached_property
     def groups(self) -> list[range]:
         """Numbers of the filter tiles of each group."""
         total = len(self.job.tiles)
         return [range(first, min(first + self.group, total)) for first in range(0, total, self.group)]
+
+
+def once(work_out: Callable[[Plan, int], T]) -> Callable[[Plan, int], T]:
+    """Make a function of a plan, and of the banks of the scratchpads, keep its result with the plan."""
+    name = work_out.__qualname__
+
+    @functools.wraps(work_out)
+    def known(plan: Plan, banks: int) -> T:
+        key = name, banks
+        if key not in plan.known:
+            plan.known[key] = work_out(plan, banks)
+        return cast("T", plan.known[key])
+
+    return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +127,10 @@ def aligned(size: int, banks: int) -> int:
 
 def plan_patches(plan: Plan) -> Iterator[Patch]:
     """The patches of a plan, in order."""
+    return iter(plan.patches)
+
+
+def _patches(plan: Plan) -> Iterator[Patch]:
     job = plan.job
     if not job.hold:
         yield from patches(job, plan.tile)

@@ -1,9 +1,9 @@
 """The second look: plans that the closed form of :mod:`compiler.mapping.mapper` finds nearly as good, compared.
 
-All contenders of all layers are columns of one evaluation of :mod:`compiler.mapping.analytic.cycles`, each behind the
-first choice for the layer before it. A contender takes its layer only if it is better by more than the evaluation is
-mostly wrong by, and all that do are taken only if the network is better with them: the first choice is never given up
-for a worse one by this measure.
+All contenders of all layers are evaluated by :mod:`compiler.mapping.analytic.cycles`, each behind the first choices for
+the layers before it. A contender takes its layer only if it is clearly better there, since it changes what the layers
+behind it find, and all that do are taken only if the network is better with them: the first choice is never given up
+for a worse one.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.mapping.analytic.cycles import Table, plan_cycles, steps_cycles
+from compiler.mapping.analytic.cycles import contender_cycles, plan_cycles
 from compiler.mapping.analytic.events import plan_events
-from compiler.mapping.analytic.steps import plan_steps
 from rtl.counters import COUNTERS
 
 if TYPE_CHECKING:
@@ -39,27 +38,23 @@ def refine(
     plans: Sequence[Plan], contenders: Sequence[Sequence[Plan]], config: ArchConfig, objective: Objective
 ) -> tuple[Plan, ...]:
     """``plans``, some of them exchanged for one of their ``contenders`` (a list for each layer)."""
-    others = [(layer, plan) for layer, found in enumerate(contenders) for plan in found]
-    if not others:
+    if not any(contenders):
         return tuple(plans)
-    lanes = [*plans, *(plan for _, plan in others)]
-    before = [*_before(plans), *(_before(plans)[layer] for layer, _ in others)]
-    steps = plan_steps(lanes, config, before)
-    prices = _prices(objective, steps_cycles(Table(steps, before), config), plan_events(lanes, config))
+    spent, others = contender_cycles(plans, contenders, config)
+    prices = _prices(objective, spent, plan_events(plans, config))
+    flat = [plan for found in contenders for plan in found]
+    theirs = iter(_prices(objective, np.concatenate(others), plan_events(flat, config)))
     chosen = list(plans)
-    best = (1 - _MARGIN) * prices[: len(plans)]
-    for (layer, plan), price in zip(others, prices[len(plans) :], strict=True):
-        if price < best[layer]:
-            chosen[layer], best[layer] = plan, price
+    best = (1 - _MARGIN) * prices
+    for layer, found in enumerate(contenders):
+        for plan in found:
+            price = next(theirs)
+            if price < best[layer]:
+                chosen[layer], best[layer] = plan, price
     if all(a is b for a, b in zip(chosen, plans, strict=True)):
         return tuple(plans)
     after = _prices(objective, plan_cycles(chosen, config), plan_events(chosen, config))
-    return tuple(chosen) if after.sum() < (1 - _WORTH) * prices[: len(plans)].sum() else tuple(plans)
-
-
-def _before(plans: Sequence[Plan]) -> list[int]:
-    """The layer before each, -1 where a program begins."""
-    return [k - 1 if k and plans[k - 1].segment == plan.segment else -1 for k, plan in enumerate(plans)]
+    return tuple(chosen) if after.sum() < (1 - _WORTH) * prices.sum() else tuple(plans)
 
 
 def _prices(objective: Objective, cycles: NDArray[np.int64], events: NDArray[np.int64]) -> NDArray[np.float64]:

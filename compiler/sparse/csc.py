@@ -71,15 +71,13 @@ def encode(codes: NDArray[np.integer], sparse: SparseConfig) -> Compressed:
     """
     _check(codes, sparse)
     rows, columns = codes.shape
-    shares = _by_pe(codes.astype(np.uint8, copy=False), sparse.pes)
-    local = shares.shape[2]
-    flat = shares.ravel()
-    where = np.flatnonzero(flat)
+    local = -(-rows // sparse.pes)
+    where, weights = _by_pe(codes.astype(np.uint8, copy=False), sparse.pes)
     gap = _gaps(where, local)
     last = np.cumsum((gap >> sparse.index_bits) + 1)
     stored = np.zeros(last[-1] if len(last) else 0, np.uint8)
     runs = np.full(len(stored), sparse.longest_run, np.uint8)
-    stored[last - 1] = flat[where]
+    stored[last - 1] = weights
     runs[last - 1] = gap & sparse.longest_run
     first = np.searchsorted(where, np.arange(sparse.pes * columns + 1) * local)
     ends = np.concatenate([[0], last])[first]
@@ -123,13 +121,17 @@ def _check(codes: NDArray, sparse: SparseConfig) -> None:
         raise ModelError(f"code {wrong} is not one of 0..{most}, which sparse.code_bits={sparse.code_bits} holds")
 
 
-def _by_pe(codes: NDArray[np.uint8], pes: int) -> NDArray[np.uint8]:
-    """``[pes, columns, local rows]``, rows that a PE lacks filled with zeros."""
+def _by_pe(codes: NDArray[np.uint8], pes: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Places of the codes that are not 0 in ``[pes, columns, local rows]``, ascending, and these codes."""
     rows, columns = codes.shape
-    local = -(-rows // pes)
-    padded = np.zeros((local * pes, columns), np.uint8)
-    padded[:rows] = codes
-    return np.ascontiguousarray(padded.reshape(local, pes, columns).transpose(1, 2, 0))
+    by_column = np.ascontiguousarray(codes.T).ravel()
+    found = np.flatnonzero(by_column)
+    column, row = np.divmod(found, rows)
+    local, pe = np.divmod(row, pes)
+    # Columns and rows ascend already. NumPy's stable sort of bytes is by radix.
+    order = np.argsort(pe.astype(np.uint8), kind="stable")
+    places = (pe * columns + column) * -(-rows // pes) + local
+    return places[order], by_column[found[order]]
 
 
 def _gaps(where: NDArray[np.int64], local: int) -> NDArray[np.int64]:

@@ -97,9 +97,9 @@ def _scalesim() -> Iterator[str]:
         "requantisation included (`hwsim estimate --scalesim`; held layer by layer by "
         "`tests/hwsim/test_scalesim.py`). Ours loads the next weights beside the stream and starts a tile as the one "
         "before ends, so a fold costs nothing but its pixels: SCALE-Sim's `2 rows + cols - 2` cycles of load, fill and "
-        "drain per fold (weight stationary; `rows + cols - 2` output stationary) are paid once per layer. What ours has "
-        "on top is the output stage: `8 + 6` cycles per tile of outputs, and once `10 + cols` to leave it. Where a sum "
-        "is one fold (ResNet-50's 1x1 layers of 64 channels on 64 x 64) the output stage is as busy as the array, and is "
+        "drain per fold (weight stationary; `rows + cols - 2` output stationary) are paid once per layer. Ours "
+        "has the output stage on top: `8 + 6` cycles per tile of outputs, and once `10 + cols` to leave it. Where a "
+        "sum is one fold (ResNet-50's 1x1 layers of 64 channels on 64 x 64) it is as busy as the array, and is "
         "chained to it: it follows the sums as they are made, and weights arrive beside the stream that uses them. "
         "Input stationary SCALE-Sim's forms are printed beside ours, which has no such dataflow."
     )

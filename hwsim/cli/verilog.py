@@ -14,44 +14,42 @@ __all__ = ["verilog"]
 
 def verilog(
     arch: Architecture = "dense-16x16",
-    folder: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write it.")] = Path(),
+    folder: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write it: a new folder, or an empty one.")
+    ] = Path("accelerator"),
+    single_file: Annotated[bool, typer.Option("--single-file", help="All modules in one file.")] = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Write the accelerator's Verilog, and the architecture that it was made from."""
+    """Write the accelerator's Verilog with all that a hand-over needs: documents, constraints, a test bench."""
     check_json(json_file)
 
-    import yaml
     from rich.table import Table
 
-    from hwsim.errors import InputError
-    from hwsim.files import reason, write_text
+    from hwsim.handover.folder import write_handover
     from rtl.config import load_arch
-    from rtl.verilog import TOP, to_verilog
+    from rtl.verilog import TOP
 
     config = load_arch(arch)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made: {reason(error)}") from error
     with reporting() as reporter:
         reporter.stage(f"emitting the Verilog of {config.name}")
-        text = to_verilog(config)
-    files = {f"{TOP}.v": text, f"{TOP}.yaml": yaml.safe_dump(config.model_dump(), sort_keys=False)}
-    for name, contents in files.items():
-        write_text(folder / name, contents)
+        files = write_handover(config, folder, single_file=single_file)
 
-    table = Table(title=f"{config.name}, hardware {config.rtl_hash}", title_justify="left")
-    for column in ("file", "lines", "KiB"):
-        table.add_column(column, justify="left" if column == "file" else "right")
-    for name, contents in files.items():
-        table.add_row(str(folder / name), f"{contents.count(chr(10)):,}", f"{len(contents) / 1024:,.1f}")
+    table = Table(title=f"{config.name}, hardware {config.rtl_hash}: {folder}", title_justify="left")
+    for column in ("", "files", "lines", "KiB"):
+        table.add_column(column, justify="left" if not column else "right")
+    parts: dict[str, list[str]] = {}
+    for name, text in files.items():
+        parts.setdefault(name.partition("/")[0] + "/" * ("/" in name), []).append(text)
+    for part, texts in parts.items():
+        lines = sum(text.count("\n") for text in texts)
+        table.add_row(part, str(len(texts)), f"{lines:,}", f"{sum(map(len, texts)) / 1024:,.1f}")
     tree = {
         "arch": config.name,
         "rtl_hash": config.rtl_hash,
         "top": TOP,
         "files": [
-            {"path": str(folder / name), "lines": contents.count("\n"), "bytes": len(contents.encode())}
-            for name, contents in files.items()
+            {"path": str(folder / name), "lines": text.count("\n"), "bytes": len(text.encode())}
+            for name, text in files.items()
         ],
     }
     deliver(table, tree, json_file)

@@ -83,9 +83,9 @@ class EnergyModel:
 
     def price(self, counters: NDArray[np.integer], cycles: NDArray[np.integer]) -> NDArray[np.float64]:
         """``[..., counters]`` and ``[...]`` to pJ ``[..., components]``, in the order of ``COMPONENTS``."""
-        # In floats first: NumPy multiplies matrices of whole numbers without BLAS. Exact up to 2^53 events.
+        # Exact up to 2^53 events. No product of matrices: BLAS adds up in another order for another number of rows.
         events = np.asarray(counters, np.float64)
-        return events @ self._weights.T + np.asarray(cycles)[..., None] * self._per_cycle
+        return np.einsum("...e,ce->...c", events, self._weights) + np.asarray(cycles)[..., None] * self._per_cycle
 
     def energy(self, counters: NDArray[np.integer], cycles: NDArray[np.integer]) -> list[EnergyPj]:
         """As :meth:`price`, layer by layer: ``[layers, counters]`` and ``[layers]``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hwsim.handbook.markdown import table
+from hwsim.reference.markdown import table
 from rtl import isa
 from rtl.config import load_arch
 from rtl.timing import program_schedule

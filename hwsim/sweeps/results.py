@@ -114,9 +114,7 @@ def feasible_points(specification: Specification, points: Sequence[StoredPoint])
         if name in METRICS:
             values[name] = figures_of(points, [name])[:, 0]
         else:
-            column = np.empty(len(points), object)
-            column[:] = [specification.space.effective(point.assignment).get(name) for point in points]
-            values[name] = column
+            values[name] = specification.space.column([point.assignment for point in points], name)
     for constraint in specification.on_figures:
         feasible &= constraint.mask(values, len(points))
     return feasible

@@ -10,6 +10,7 @@ beat every ``interval`` cycles, and responds ``latency`` cycles after the last b
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 from collections import deque
@@ -163,6 +164,27 @@ class LoadTiming(_Bursts):
             self._ready = self._chosen + _REST
         return self._landed + _RETIRE
 
+    def snapshot(self) -> tuple[int, ...]:
+        """All that decides what comes, relative to :meth:`ready`. What cannot delay anything any more is levelled.
+
+        Equal snapshots have equal futures; once the engine has been idle for long enough, it has that of a new one.
+        """
+        now = self.ready()
+        return (
+            max(self._chosen - now, 0),
+            max(self._end - now, 2 - self._interval),
+            max(self._landed - now, 1),
+            *[max(cycle - now, 0) for cycle in self._ends],
+            *[max(cycle - now, 2) for cycle in itertools.islice(self._tickets, 1, None)],
+        )
+
+    def restore(self, snapshot: tuple[int, ...]) -> None:
+        """Take the state of ``snapshot``, with :meth:`ready` in cycle 0."""
+        self._ready = 0
+        self._chosen, self._end, self._landed = snapshot[:3]
+        self._ends = deque(snapshot[3 : 3 + self._outstanding], self._outstanding)
+        self._tickets = deque([-_QUEUED, *snapshot[3 + self._outstanding :]], self._outstanding)
+
     def events(self, instruction: Load | Fill) -> dict[str, int]:
         """What the instruction adds to each of ``rtl.counters.event_names(Engine.LOAD)``."""
         total = instruction.rows * instruction.row_bytes
@@ -235,6 +257,24 @@ class StoreTiming(_Bursts):
         self._rows(instruction)
         self._ready = self._read + _REST
         return self._responses[-1] + _RETIRE
+
+    def snapshot(self) -> tuple[int, ...]:
+        """All that decides what comes, relative to :meth:`ready`, levelled as :meth:`LoadTiming.snapshot`'s is."""
+        now = self._ready
+        # The first beat is written four cycles after the handshake, or later.
+        idle = min(0, 1 + _SPAD_LATENCY + _QUEUED - self._interval)
+        return (
+            max(self._read - now, 0),
+            *[max(cycle - now, idle) for cycle in self._written],
+            *[max(cycle - now, 0) for cycle in self._responses],
+        )
+
+    def restore(self, snapshot: tuple[int, ...]) -> None:
+        """Take the state of ``snapshot``, with :meth:`ready` in cycle 0."""
+        self._ready = 0
+        self._read = snapshot[0]
+        self._written = list(snapshot[1 : 1 + WRITE_QUEUE])
+        self._responses = deque(snapshot[1 + WRITE_QUEUE :], self._outstanding)
 
     def events(self, instruction: Store) -> dict[str, int]:
         """What the instruction adds to each of ``rtl.counters.event_names(Engine.STORE)``."""

@@ -46,7 +46,7 @@ class ProcessingElement(Cell):
     queued, row_read, mac, padding : Out(1)
         A column is queued; a row is read; an entry is multiplied; an entry of code 0 is stepped over.
     fault : Out(1)
-        A row or a sum that is not there.
+        A row or a sum that is not there, or a column that ends before it begins.
     pointer_en, pointer_address, pointer_data
         Write of the even and of the odd bank.
     spmat_en, spmat_address, spmat_data
@@ -177,6 +177,8 @@ class ProcessingElement(Cell):
             advance_1.eq(looked_up & (room | ~arrives)),
             self.queued.eq(arrives & room),
         ]
+        self._pointer_fault = Signal()
+        m.d.sync += self._pointer_fault.eq(looked_up & (column.start > column.end))
         self._valids = [waiting, looked_up]
         return column, arrives, room
 
@@ -309,7 +311,7 @@ class ProcessingElement(Cell):
             mac_2.eq(self.mac),
             valid_3.eq(valid_2),
             mac_3.eq(mac_2),
-            self.fault.eq(self._row_fault | (entry.valid & place[self.sum_bits :].any())),
+            self.fault.eq(self._pointer_fault | self._row_fault | (entry.valid & place[self.sum_bits :].any())),
         ]
         with m.If(self.mac):
             m.d.sync += [value_2.eq(entry.value), place_2.eq(place)]

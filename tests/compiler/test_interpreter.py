@@ -121,6 +121,17 @@ def test_fully_connected_after_a_flatten_covers_its_whole_input():
     np.testing.assert_array_equal(accumulate(layer, x), want)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("zero_point", [0, -128, 5])
+def test_one_window_is_the_sum_of_its_products_however_many_inputs_are_zero(share: float, zero_point: int):
+    rng = np.random.default_rng(1)
+    weights = rng.integers(-127, 128, (2, 3, 5, 7)).astype(np.int16)
+    x = np.where(rng.random((2, 3, 5)) < share, rng.integers(-128, 128, (2, 3, 5)), zero_point).astype(np.int8)
+    layer = Conv("layer", ("x",), "y", weights, np.arange(7, dtype=np.int32), zero_point, ONE)
+    expected = np.tensordot(x.astype(np.int64) - zero_point, weights.astype(np.int64), 3) + layer.bias
+    np.testing.assert_array_equal(accumulate(layer, x), expected.reshape(1, 1, 7))
+
+
 def test_padding_is_the_input_zero_point():
     layer = Conv("l", ("x",), "y", np.ones((3, 3, 1, 1), np.int16), np.zeros(1, np.int32), 7, ONE, pads=(1, 1, 1, 1))
     np.testing.assert_array_equal(accumulate(layer, np.full((2, 2, 1), 7, np.int8)), np.zeros((2, 2, 1)))

@@ -19,7 +19,10 @@ from compiler.mapping.compile import compile_graph
 from compiler.program.program import HostStep
 from compiler.sparse.image import read_pointers, read_spmat
 from hwsim.functional import Machine
+from hwsim.sparse_machine import SparseMachine
+from rtl.config import ArchConfig, SparseConfig
 from rtl.isa import Space, Sparse, decode, encode
+from rtl.sparse.layout import SparseLayout
 from rtl.sparse.work import sparse_work
 from tests.system.random_sparse import random_sparse_arch, random_sparse_case
 
@@ -92,3 +95,21 @@ def test_the_work_of_every_sparse_instruction_is_what_the_timing_model_finds_in_
                     np.testing.assert_array_equal(getattr(found, field), getattr(expected, field), err_msg=field)
                 seen += 1
     assert seen > 100
+
+
+def test_a_column_that_ends_before_it_begins_is_refused_where_it_is_multiplied():
+    """As in the RTL, whose PEs look up the columns of activations other than zero and no others."""
+    config = ArchConfig(dense=None, sparse=SparseConfig(pes=2, lanes=1, weights="int8", code_bits=8, row_bytes=2))
+    machine = SparseMachine(config)
+    stride = SparseLayout(config).pointer_stride
+    pointers = machine.spad[Space.POINTER].reshape(-1, stride)[:4, :4].view("<u2")
+    pointers[:] = [[0, 0], [3, 0], [2, 0], [2, 0]]
+    multiply = Sparse(
+        source=Space.IFM, act=0, out_w=1, out_h=1, x_stride=0, y_stride=0, run=3, kx=1, kx_stride=0, ky=1, ky_stride=0,
+        zero_point=0, column=0, entry=0, acc=0, acc_stride=1,
+    )  # fmt: skip
+    work = machine.multiply(multiply, np.array([1, 0, 1], np.int8))
+    assert work.columns.tolist() == [0, 2]
+    assert (work.ends - work.starts)[work.columns].tolist() == [[3, 0], [0, 0]]
+    with pytest.raises(IndexError, match=r"^SPARSE multiplies column 1, whose pointers end before they begin$"):
+        machine.multiply(multiply, np.array([1, 1, 1], np.int8))

@@ -54,7 +54,7 @@ def _dram(plans: Sequence[Plan], config: ArchConfig, counters: NDArray[np.int64]
                     size = sum(r.times * r.rows * r.row_bytes for r in by_space[space])
                     counters[layer, _INDEX[f"{space}_write_bytes"]] = size
             if direction == "read":
-                filled = sum(n * size for _, fills in input_rows(plan, config) for n, size in fills)
+                filled = sum(n * size for load in input_rows(plan, config.banks) for n, size in load.fills)
                 times = 1 if plan.hold_input else len(plan.groups)
                 counters[layer, _INDEX["ifm_write_bytes"]] += times * filled
         if not rows:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from compiler.mapping.plan import Area, Plan, input_areas, param_chunks, plan_patches
+from compiler.mapping.plan import Plan, once, param_chunks, plan_patches
+from compiler.mapping.tiling import input_pitch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from compiler.mapping.job import Window
     from rtl.config import ArchConfig
 
-__all__ = ["Row", "fill_bytes", "input_rows", "load_rows", "store_row", "store_rows", "touched"]
+__all__ = ["Row", "TileLoad", "input_loads", "input_rows", "load_rows", "store_row", "store_rows", "touched"]
 
 _MAX_ROW_BYTES = (1 << 20) - 1
 
@@ -64,31 +65,47 @@ def _sum_floor(n: NDArray[np.int64], m: int, a: NDArray[np.int64], b: NDArray[np
         a, divisor = np.where(going, divisor, 0), np.where(going & (a > 0), a, 1)
 
 
-def fill_bytes(plan: Plan, area: Area, pitch: int) -> list[tuple[int, int]]:
-    """The fills of an input tile as (rows, bytes per row)."""
-    height, width, channels = plan.job.in_shape
-    top, left, bottom, right = area.inside(height, width)
-    inner = area.rows - top - bottom
-    fills = [(1, top * pitch), (1, bottom * pitch), (inner, left * channels), (inner, right * channels)]
-    return [(rows, size) for rows, size in fills if rows > 0 and size > 0]
+class TileLoad(NamedTuple):
+    """What brings a tile of the input into IFM."""
+
+    size: int
+    """Bytes of it there."""
+    fills: tuple[tuple[int, int], ...]
+    """Its padding, as (rows, bytes per row)."""
+    row: Row | None
+    """None where all of it is padding."""
 
 
-def input_row(plan: Plan, area: Area, pitch: int) -> Row | None:
-    """The load of an input tile; None where all of it is padding."""
-    height, width, channels = plan.job.in_shape
-    top, left, bottom, right = area.inside(height, width)
-    rows, cols = area.rows - top - bottom, area.cols - left - right
-    if rows <= 0 or cols <= 0:
-        return None
-    offset = ((area.y + top) * width + area.x + left) * channels
-    return Row.of(1, offset, width * channels, rows, cols * channels, pitch)
+@once
+def input_loads(plan: Plan, banks: int) -> list[TileLoad]:
+    """Those of every patch, wherever the input is."""
+    job = plan.job
+    height, width, channels = job.in_shape
+    (down, across), (taps_y, taps_x), (pad_y, pad_x) = job.strides, job.kernel, job.pads[:2]
+    if job.hold:
+        down = across = taps_y = taps_x = 1
+        pad_y = pad_x = 0
+    natural = 0 if job.hold else job.natural_run
+    loads = []
+    for patch in plan.patches:
+        y, x = patch.y * down - pad_y, patch.x * across - pad_x
+        rows, cols = (patch.height - 1) * down + taps_y, (patch.width - 1) * across + taps_x
+        top, left = max(0, -y), max(0, -x)
+        bottom, right = max(0, y + rows - height), max(0, x + cols - width)
+        pitch = input_pitch(cols, channels, natural, banks)
+        inner, across_inner = rows - top - bottom, cols - left - right
+        fills = ((1, top * pitch), (1, bottom * pitch), (inner, left * channels), (inner, right * channels))
+        row = None
+        if inner > 0 and across_inner > 0:
+            offset = ((y + top) * width + x + left) * channels
+            row = Row.of(1, offset, width * channels, inner, across_inner * channels, pitch)
+        loads.append(TileLoad(rows * pitch, tuple([fill for fill in fills if fill[0] > 0 and fill[1] > 0]), row))
+    return loads
 
 
-def input_rows(plan: Plan, config: ArchConfig) -> list[tuple[Row | None, list[tuple[int, int]]]]:
-    """Load and fills of each patch of the input; none where it is resident or kept."""
-    if plan.source is not None or plan.kept_input:
-        return []
-    return [(input_row(plan, area, pitch), fill_bytes(plan, area, pitch)) for area, pitch in input_areas(plan, config)]
+def input_rows(plan: Plan, banks: int) -> list[TileLoad]:
+    """Those of every patch that are done; none where the input is resident or kept."""
+    return [] if plan.source is not None or plan.kept_input else input_loads(plan, banks)
 
 
 def skip_rows(plan: Plan) -> list[Row]:
@@ -109,7 +126,7 @@ def load_rows(plan: Plan, config: ArchConfig) -> dict[str, list[Row]]:
     groups = plan.groups
     patches = sum(1 for _ in plan_patches(plan))
     times = 1 if plan.hold_input else len(groups)
-    ifm = [row for row, _ in input_rows(plan, config) if row is not None] + skip_rows(plan)
+    ifm = [load.row for load in input_rows(plan, config.banks) if load.row is not None] + skip_rows(plan)
     weights = Counter(weight_row(plan, window) for tile in job.tiles for window in tile.windows)
     again = 1 if plan.hold_weights else patches
     return {

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from compiler.errors import ModelError
 from hwsim.api import estimate_layers
-from hwsim.errors import InputError, SimulationError, ToolError
+from hwsim.errors import InputError
 from hwsim.sweeps.evaluation.cache import Cache
+from hwsim.sweeps.evaluation.columns import evaluate_columns
 from hwsim.sweeps.evaluation.environment import environment
+from hwsim.sweeps.evaluation.faults import attempt, worker_name
 from hwsim.sweeps.evaluation.figures import early_figures, figures, layer_figures
 from hwsim.sweeps.evaluation.networks import accuracy_of, network_of
 from hwsim.sweeps.evaluation.outcome import Outcome
@@ -21,31 +19,24 @@ from hwsim.sweeps.evaluation.timing import timing_of
 from hwsim.sweeps.evaluation.verify import verified
 from hwsim.sweeps.metrics import METRICS
 from hwsim.sweeps.specification.specification import specification_from_json
-from rtl.config import ConfigError
-from workloads.registry import WorkloadError
 
 if TYPE_CHECKING:
+    from hwsim.api import Fidelity
     from hwsim.sweeps.evaluation.outcome import PointTask, State, Task
     from hwsim.sweeps.specification.specification import Specification
 
-__all__ = ["evaluate", "worker_name"]
+__all__ = ["evaluate"]
 
-logger = logging.getLogger(__name__)
-
-_EXPECTED = (ConfigError, ModelError, WorkloadError, InputError, ToolError, SimulationError)
-"""What a point can fail by: its settings do not go together, its training diverged, its network does not fit."""
+_Verdict = tuple["State", str, dict[str, float], list[dict[str, Any]] | None]
 
 
 def evaluate(task: Task) -> list[Outcome]:
     """Every point of ``task``, in its order. No error of a point's gets out."""
     specification = specification_from_json(task.specification)
     cache = Cache(task.cache)
+    if task.fidelity == "vectorised":
+        return evaluate_columns(specification, task, cache)
     return [_outcome(specification, point, task, cache) for point in task.points]
-
-
-def worker_name() -> str:
-    """Machine and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 class _Stopwatch:
@@ -66,20 +57,11 @@ class _Stopwatch:
 
 def _outcome(specification: Specification, point: PointTask, task: Task, cache: Cache) -> Outcome:
     watch = _Stopwatch()
-    state: State = "failed"
-    metrics: dict[str, float] = {}
-    layers: list[dict[str, Any]] | None = None
-    reason = ""
-    try:
-        state, reason, metrics, layers = _evaluated(specification, point, task, cache, watch)
-    except _EXPECTED as error:
-        reason = " ".join(str(error).split())
-    except MemoryError:
-        reason = "out of memory"
-    except Exception as error:
-        # A fault of ours in one point does not cost the user the other points; its traceback is in the log.
-        logger.exception("point %s", point.id)
-        reason = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    state, reason, metrics, layers = attempt(
+        point.id,
+        lambda: _evaluated(specification, point, task, cache, watch),
+        lambda why: ("failed", why, {}, None),
+    )
     return Outcome(
         id=point.id,
         fidelity=task.fidelity,
@@ -93,9 +75,8 @@ def _outcome(specification: Specification, point: PointTask, task: Task, cache: 
     )
 
 
-def _evaluated(
-    specification: Specification, point: PointTask, task: Task, cache: Cache, watch: _Stopwatch
-) -> tuple[State, str, dict[str, float], list[dict[str, Any]] | None]:
+def _evaluated(specification: Specification, point: PointTask, task: Task, cache: Cache, watch: _Stopwatch) -> _Verdict:
+    """State, reason, figures and layers of a point."""
     settings = settings_of(specification, point.assignment)
     values = specification.space.effective(point.assignment)
     early = early_figures(settings.config)
@@ -107,9 +88,10 @@ def _evaluated(
     watch.lap("network")
     if task.fidelity == "rtl":
         return verified(network, settings, watch.lap)
-    timing = timing_of(network, settings, task.fidelity, cache)
+    fidelity: Fidelity = "cycle" if task.fidelity == "cycle" else "analytic"
+    timing = timing_of(network, settings, fidelity, cache)
     watch.lap("timing")
-    estimate = estimate_layers(network.network, timing.infos, settings.config, timing.cycles, task.fidelity)
+    estimate = estimate_layers(network.network, timing.infos, settings.config, timing.cycles, fidelity)
     metrics = figures(estimate, settings.config) | network.figures
     if specification.asks_for("accuracy"):
         accuracy = accuracy_of(network, settings, cache)

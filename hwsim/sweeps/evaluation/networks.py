@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compiler.errors import ModelError
 from compiler.interpreter import interpret, read_outputs
 from hwsim.network import Network, load_network
 from hwsim.sweeps.evaluation.cache import Cache, content_hash, source_hash
@@ -59,7 +60,11 @@ def _made(located: str, model: bytes) -> SweepNetwork:
     with tempfile.TemporaryDirectory(prefix="hwsim-") as folder:
         path = Path(folder) / f"{original.name}.onnx"
         path.write_bytes(model)
-        network = load_network(str(path))
+        try:
+            network = load_network(str(path))
+        except ModelError as error:
+            # The file is gone when the message is read.
+            raise ModelError(str(error).replace(str(path), f"{original.name} as compressed")) from error
     # What is known of the network's data is known of it still.
     workload = replace(network.workload, test_set=original.test_set, calibration=original.calibration)
     return SweepNetwork(replace(network, workload=workload), content_hash(model, source_hash()))

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "PointFidelity", "PointTask", "State", "Task"]
 
-PointFidelity = Literal["analytic", "cycle", "rtl"]
-"""``rtl``: the generated Verilog runs the network, and is held against the cycle model."""
+PointFidelity = Literal["vectorised", "analytic", "cycle", "rtl"]
+"""``vectorised``: by :mod:`hwsim.points`, all points of a task together. ``rtl``: the generated Verilog runs the
+network, and is held against the cycle model."""
 
 State = Literal["done", "failed", "excluded"]
 """``excluded``: an early constraint does not hold, so nothing else was looked at."""

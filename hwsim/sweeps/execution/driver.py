@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 from hwsim.sweeps.evaluation.environment import environment
 from hwsim.sweeps.evaluation.outcome import Outcome, PointTask, Task
+from hwsim.sweeps.execution.batches import Batches
 from hwsim.sweeps.storage.study import LEASE_S
 
 if TYPE_CHECKING:
@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Driver"]
 
-_TASK_S = 1.0
-"""What a task should take: long beside what sending it costs, short beside what is lost with a worker."""
-_MOST_POINTS = 2000
-"""Of a task."""
 _POLL_S = 0.5
-_NETWORK = ("model", "mapping", "rows", "seed")
 
 
 class Driver:
@@ -45,10 +40,7 @@ class Driver:
         self.study, self.executor, self.cache = study, executor, cache
         self._report = on_outcomes
         self._renewed = time.monotonic()
-        self._point_s = _TASK_S
         self._assignments: dict[str, Assignment] = {}
-        self._alone: set[str] = set()
-        """Points that were with a worker that died: each is given one to itself, to see which it was."""
 
     def run(self, points: Sequence[PointTask], fidelity: PointFidelity) -> None:
         """Finish all ``points``: those that nobody else is at are evaluated here, the others waited for.
@@ -57,12 +49,12 @@ class Driver:
             ToolError: the executor is gone. What is finished is recorded.
 
         """
-        waiting = deque(points)
+        waiting = Batches(points, fidelity)
         others: list[PointTask] = []
         under_way = 0
         while waiting or under_way or others:
             while waiting and self.executor.room():
-                chunk = self._chunk(waiting)
+                chunk = waiting.next()
                 mine = self.study.claim(chunk, fidelity)
                 claimed = {task.id for task in mine}
                 others += [task for task in chunk if task.id not in claimed]
@@ -72,40 +64,26 @@ class Driver:
                     under_way += 1
             if not under_way and not waiting:
                 others, free = self._others(others, fidelity)
-                waiting.extend(free)
+                waiting.add(free)
                 continue
             for finished in self.executor.wait(_POLL_S):
                 under_way -= 1
-                waiting.extendleft(self._record(finished))
+                self._record(finished, waiting)
             self._renew()
 
-    def _chunk(self, waiting: deque[PointTask]) -> list[PointTask]:
-        """The next points of one network, as many as take a task's time."""
-        most = max(1, min(_MOST_POINTS, int(_TASK_S / max(self._point_s, 1e-6))))
-        chunk = [waiting.popleft()]
-        key = _network(chunk[0])
-        if chunk[0].id in self._alone:
-            return chunk
-        while waiting and len(chunk) < most and _network(waiting[0]) == key and waiting[0].id not in self._alone:
-            chunk.append(waiting.popleft())
-        return chunk
-
-    def _record(self, finished: Finished) -> list[PointTask]:
-        """Outcomes to the study; points to do again, one by one, where a worker was lost with several."""
+    def _record(self, finished: Finished, waiting: Batches) -> None:
+        """Outcomes to the study; points to do again, in smaller tasks, where a worker was lost with several."""
         task = finished.task
         if finished.lost and len(task.points) > 1:
             self.study.release_points([point.id for point in task.points], task.fidelity)
-            self._alone |= {point.id for point in task.points}
-            return list(task.points)
+            waiting.retry(task.points)
+            return
         outcomes = finished.outcomes or [_lost(point, task.fidelity, finished.lost) for point in task.points]
         self.study.finish(outcomes, self._assignments)
-        spent = sum(outcome.timings.get("total", 0.0) for outcome in outcomes) / len(outcomes)
-        # The last task's, mostly: the first points of a network wait for it to be loaded.
-        self._point_s = 0.7 * spent + 0.3 * min(self._point_s, _TASK_S)
+        waiting.took(sum(outcome.timings.get("total", 0.0) for outcome in outcomes) / len(outcomes))
         self._report(outcomes, self._assignments)
         for outcome in outcomes:
             del self._assignments[outcome.id]
-        return []
 
     def _others(self, others: list[PointTask], fidelity: PointFidelity) -> tuple[list[PointTask], list[PointTask]]:
         """Points that somebody else is still at, and those that were given up; waits a little where there are any."""
@@ -120,11 +98,6 @@ class Driver:
         if time.monotonic() - self._renewed > LEASE_S / 4:
             self.study.renew()
             self._renewed = time.monotonic()
-
-
-def _network(point: PointTask) -> tuple:
-    """What points of one task have in common: settings that decide the network and the way it is mapped."""
-    return tuple((n, v) for n, v in point.assignment.items() if n in _NETWORK or n.startswith("recipe."))
 
 
 def _lost(point: PointTask, fidelity: str, why: str) -> Outcome:

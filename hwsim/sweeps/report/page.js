@@ -241,7 +241,7 @@ const drawDetail = () => {
     const row = (l) => node("tr", {}, node("td", { class: "text" }, l.name), node("td", { class: "text" }, `${l.op}, ${l.engine}`), bar(l), ...[`${(100 * l.utilization).toFixed(1)} %`, l.bound, text(l.energy_uj), text(l.dram_bytes), text(l.macs)].map((v) => node("td", {}, v)));
     const head = ["layer", "", "cycles", "utilisation", "bound by", "energy [µJ]", "DRAM [B]", "MACs"].map((h, k) => node("th", { class: k < 3 ? "text" : "" }, h));
     parts.push(node("div", { class: "scroll" }, node("table", { class: "layers" }, node("thead", {}, node("tr", {}, ...head)), node("tbody", {}, ...layers.map(row)))));
-  } else parts.push(node("p", { class: "note" }, "Layers are kept of the points on the fronts."));
+  } else parts.push(node("p", { class: "note" }, "Layers are kept of points on the fronts; at the vectorised model, of those that the cycle model looked at again."));
   place.replaceChildren(...parts);
 };
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.report.markup import Markup, element
 from hwsim.sweeps.metrics import METRICS
+from hwsim.sweeps.report.provenance import provenance
 from hwsim.sweeps.report.terminal import short_settings
 from hwsim.sweeps.results import feasible_points
 from hwsim.sweeps.space.parameter import Follows
@@ -34,6 +35,7 @@ def sweep_page(result: SweepResult, command: str) -> str:
         "main",
         element("h1", title),
         element("p", _subtitle(result, len(shown)), class_="sub"),
+        element("p", " ".join(provenance(result)), class_="sub"),
         element("p", result.specification.file.description) if result.specification.file.description else None,
         _failures(result),
         _filters(),
@@ -79,8 +81,6 @@ def _subtitle(result: SweepResult, shown: int) -> str:
         parts.append(f"{agree} of {len(result.verified)} in RTL agree")
     if shown < len(result.points):
         parts.append(f"{shown:,} points shown, those on fronts among them")
-    areas = {str(tree["technology"]["table"]) for tree in result.specification.arches.values()}
-    parts.append(f"area and energy from {', '.join(sorted(areas))} where a point does not set another")
     return " · ".join(parts)
 
 

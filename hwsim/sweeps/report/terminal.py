@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hwsim.sweeps.metrics import METRICS
+from hwsim.sweeps.report.provenance import provenance
 from hwsim.sweeps.space.parameter import Follows
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _MOST_REASONS = 5
 
 def sweep_screen(result: SweepResult, command: str) -> Group:
     """Everything; ``command`` is what computes one point again, an id apart."""
-    parts: list[Text | Table] = [_counts(result)]
+    parts: list[Text | Table] = [_counts(result), Text(" ".join(provenance(result)), "dim")]
     parts += [_failures(result)] if result.failed() else []
     for front in result.fronts:
         parts += [Text(), _front_table(result, front), _front_text(result, front)]

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hwsim.errors import InputError
 from hwsim.sweeps.space.parameter import Follows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from hwsim.sweeps.space.parameter import Parameter, Scalar
 
@@ -53,6 +57,15 @@ class Space:
     def _settings(self) -> frozenset[str]:
         arch = {name for fields in self.base.arches.values() for name in fields}
         return frozenset({*self.base.settings, *arch, *(p.name for p in self.parameters)})
+
+    def column(self, assignments: Sequence[Mapping[str, Scalar]], name: str) -> NDArray:
+        """``[points]``: the value of ``name`` at each point."""
+        values = np.empty(len(assignments), object)
+        for index, assignment in enumerate(assignments):
+            arch = assignment.get("arch")
+            there = name in assignment
+            values[index] = assignment[name] if there else self.base.of(name, None if arch is None else str(arch))
+        return values
 
     def effective(self, assignment: Mapping[str, Scalar]) -> dict[str, Any]:
         """Every setting's value at a point."""

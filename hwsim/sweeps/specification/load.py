@@ -17,6 +17,7 @@ from hwsim.sweeps.space.parameter import Interval, Values
 from hwsim.sweeps.space.recipe import check_recipe_name
 from hwsim.sweeps.specification.schema import SweepFile
 from hwsim.sweeps.specification.specification import Specification
+from hwsim.sweeps.specification.vectorised import check_vectorised
 from rtl.config import ArchConfig, load_arch, preset_names, settings
 from rtl.strict_yaml import YamlError, parse_yaml
 
@@ -66,6 +67,8 @@ def make_specification(tree: Any, folder: Path, origin: str, *, default_name: st
         )
         _check_parameters(specification)
         specification.check()
+        if file.fidelity == "vectorised":
+            check_vectorised(specification)
     except InputError as error:
         raise InputError(f"{origin}: {error}") from error
     return specification

@@ -54,8 +54,8 @@ class SweepFile(_Part):
     """Conditions on settings and figures, all of which must hold."""
     objectives: Annotated[list[str], Field(min_length=1, max_length=6)]
     """Figures, each better as its name says (``docs/sweeps.md``)."""
-    fidelity: Literal["analytic", "cycle"] = "analytic"
-    """Of every point."""
+    fidelity: Literal["vectorised", "analytic", "cycle"] = "analytic"
+    """Of every point. ``vectorised``: very many architectures with a dense engine, mapped for the fewest cycles."""
     recheck: Annotated[int, Field(ge=0, le=10_000)] = 20
     """Points of each front that are estimated again by the cycle model, spread over the front."""
     fronts: Fronts = "per_model"

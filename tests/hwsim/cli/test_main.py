@@ -73,11 +73,15 @@ def test_verilog_is_written_with_the_architecture_it_came_from(capsys, tmp_path)
     folder, report = tmp_path / "deep" / "folder", tmp_path / "report.json"
     done = hwsim(capsys, "verilog", "--arch", arch, "-o", folder, "--json", report)
     assert done.status == 0, done.err
-    assert "module accelerator" in (folder / "accelerator.v").read_text()
-    assert json.loads(report.read_text())["files"][0]["bytes"] == (folder / "accelerator.v").stat().st_size
+    files = {Path(file["path"]): file["bytes"] for file in json.loads(report.read_text())["files"]}
+    assert files == {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     again = hwsim(capsys, "verilog", "--arch", folder / "accelerator.yaml", "-o", tmp_path / "again")
     assert again.status == 0, again.err
-    assert (tmp_path / "again" / "accelerator.v").read_bytes() == (folder / "accelerator.v").read_bytes()
+    for path in files:
+        assert (tmp_path / "again" / path.relative_to(folder)).read_bytes() == path.read_bytes()
+    once_more = hwsim(capsys, "verilog", "--arch", arch, "-o", folder)
+    assert (once_more.status, once_more.err.count("\n")) == (2, 1)
+    assert f"{folder}: is not empty; name a new folder, or remove it" in once_more.err
 
 
 BAD = {

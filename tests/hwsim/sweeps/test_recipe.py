@@ -114,3 +114,17 @@ def test_training_that_diverges_is_a_failed_point(tmp_path: Path, monkeypatch: p
         "failed",
         "training: the loss is nan in step 3 of epoch 1; lower the rate",
     )
+
+
+def test_scores_by_energy_ask_the_architecture_whichever_engine_it_has(tmp_path: Path):
+    steps = [{"prune": {"score": "energy", "scope": "global", "sparsity": 0.5}}, {"share": {"bits": 4}}]
+    figures = []
+    for arch in ("dense-8x8", "eie-64"):
+        sweep = specification(arch=arch, recipe={"samples": 32, "steps": steps}, space={"seed": [0]})
+        task = Task(sweep.to_json(), (PointTask("x", {"seed": 0}),), "analytic", tmp_path)
+        (outcome,) = evaluate(task)
+        assert (outcome.state, outcome.reason) == ("done", "")
+        figures.append(outcome.metrics)
+    # Half of all weights are kept, whoever was asked; the networks are two.
+    assert figures[0]["weights_kept"] == pytest.approx(figures[1]["weights_kept"], rel=0.02)
+    assert len([p for p in (tmp_path / "network").rglob("*") if p.is_file() and p.name[0] != "."]) == 2

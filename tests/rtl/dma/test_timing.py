@@ -200,3 +200,24 @@ def test_slow_and_fast_can_differ():
     config, other = arch(interval=1), arch(interval=2)
     instruction: Instruction = load(row_bytes=100)
     assert LoadTiming(config).issue(0, instruction) != SlowLoad(other).issue(0, instruction)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("kind", [load, store])
+def test_a_snapshot_has_the_future_of_the_engine_that_it_is_of(kind, seed):
+    """An engine that is put into the state of another goes on as that one does, moved in time."""
+    rng = Random(seed)
+    config = random_arch(rng)
+    timing_of = {load: LoadTiming, store: StoreTiming}[kind]
+    ours, theirs = timing_of(config), timing_of(config)
+    for _ in range(30):
+        start = ours.ready()
+        theirs.restore(ours.snapshot())
+        rows, row_bytes, gap = rng.randint(1, 6), rng.randint(1, 300), rng.choice([0, 0, 1, 3, 50, 1000])
+        instruction = kind(dram=rng.randrange(512), rows=rows, row_bytes=row_bytes, dram_stride=rng.randint(0, 400))
+        if kind is load and rng.random() < 0.2:
+            instruction = fill(rows=rows, row_bytes=row_bytes)
+        assert theirs.ready() == 0
+        assert theirs.issue(gap, instruction) + start == ours.issue(start + gap, instruction)
+        assert theirs.ready() + start == ours.ready()
+        assert theirs.snapshot() == ours.snapshot()

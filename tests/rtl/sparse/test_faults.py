@@ -80,6 +80,18 @@ def test_a_matrix_that_leaves_its_memories(rows: int, row: int, acc: int) -> Non
     assert set(bench.faults) == {Fault.SCRATCHPAD}
 
 
+@pytest.mark.parametrize("odd", [0, 1])
+def test_a_column_that_ends_before_it_begins(odd: int) -> None:
+    """In whichever bank its start is; and only if its activation is not zero, for else nobody looks it up."""
+    matrix = compress(np.full((4, 3), 3, np.uint8), 2, CONFIG.sparse.longest_run)
+    matrix.pointers[1 + odd, 0] = 7
+    for active in range(3):
+        bench = Bench(CONFIG, matrix, np.zeros(32, np.int16), row=0, column=0)
+        acts = np.where(np.arange(8) == active, 1, 0).astype(np.uint8)
+        bench.run({Space.IFM: acts, Space.OFM: acts}, [(vectors(run=3), 0)])
+        assert set(bench.faults) == ({Fault.SCRATCHPAD} if active == 1 + odd else set())
+
+
 def test_sums_that_are_in_use_cannot_be_drained() -> None:
     dut = SparseEngine(CONFIG)
     seen: list[tuple[int, int]] = []

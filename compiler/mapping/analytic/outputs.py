@@ -1,0 +1,139 @@
+"""The output of a plan: where POSTs write it in OFM, what they have to wait for there, and its way to DRAM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from compiler.mapping.analytic.course import Access
+from compiler.mapping.analytic.traffic import Row, store_row
+from compiler.mapping.plan import aligned
+
+if TYPE_CHECKING:
+    from compiler.mapping.analytic.course import Course
+    from compiler.mapping.plan import Plan
+    from compiler.mapping.tiling import Patch
+
+__all__ = ["Outputs", "Room"]
+
+_LATE = 64
+"""STOREs that may be under way when a layer ends."""
+
+
+class Room(NamedTuple):
+    """Where a tile of the output goes in OFM."""
+
+    base: int
+    """Byte of channel 0 of the first pixel, were it there."""
+    x_stride: int
+    pitch: int
+    free: int
+    """When the tile of this layer that was there has been stored."""
+
+
+class Outputs:
+    """As the code generator has them."""
+
+    def __init__(self, course: Course, plan: Plan) -> None:
+        self._course = course
+        self._machine = course.machine
+        self._plan = plan
+        self._banks = course.config.banks
+        self._region = plan.target.block if plan.target is not None else plan.staging
+        self._next = self._region.start
+        self._channels: dict[int, int] = {}  # of the group that begins with a filter tile
+        self._tiles: list[Access] = []
+        """What is in the ring that the output passes through,"""
+        self._reads: list[Access] = []
+        """and what the last STOREs read."""
+        self.foreign = [a for a in course.used if a.touches(self._region.start, self._region.stop)]
+        """What earlier layers still read where this one writes."""
+        # A list of its own: what others may go on from stays as it is.
+        self.stores = course.stored[plan.job.target] = [*course.stored.get(plan.job.target, ())]
+
+    def fill_margin(self) -> None:
+        """The padding around an output that stays."""
+        resident = self._plan.target
+        if not self._plan.fills_margin or resident is None:
+            return
+        for start, rows, size in resident.fills():
+            wait = self.wait(start, start + (rows - 1) * resident.pitch + size)
+            self._machine.post_alone(rows * -(-size // self._banks), wait)
+
+    def wait(self, start: int, stop: int) -> int:
+        """When earlier layers have read these bytes of OFM for the last time."""
+        if not self.foreign:
+            return 0
+        past = self._machine.posts[-1]
+        self.foreign = [a for a in self.foreign if a.retire >= past]
+        return max((a.retire for a in self.foreign if a.touches(start, stop)), default=0)
+
+    def room(self, patch: Patch, numbers: range) -> Room:
+        """Room for filter tiles ``numbers`` of a patch."""
+        plan, job = self._plan, self._plan.job
+        target = plan.target
+        if target is not None:
+            base = target.origin + patch.y * target.pitch + patch.x * plan.channels + job.channel_offset
+            return Room(base, plan.channels, target.pitch, 0)
+        written = self._written(numbers)
+        start, free = self._stage(patch.height * patch.width * written)
+        return Room(start - job.tiles[numbers.start].channel, written, patch.width * written, free)
+
+    def _written(self, numbers: range) -> int:
+        """Channels of filter tiles ``numbers``."""
+        found = self._channels.get(numbers.start)
+        if found is None:
+            found = self._channels[numbers.start] = sum(self._plan.job.tiles[n].filters for n in numbers)
+        return found
+
+    def _stage(self, size: int) -> tuple[int, int]:
+        start = self._next
+        if start + size > self._region.stop:
+            start = self._region.start
+        self._next = start + aligned(size, self._banks)
+        stop, free, kept = start + size, 0, []
+        for tile in self._tiles:
+            if tile.touches(start, stop):
+                free = max(free, tile.retire)
+            else:
+                kept.append(tile)
+        kept.append(Access(start, stop, 0))
+        self._tiles = kept
+        return start, free
+
+    def pooled(self) -> Room:
+        """Room for the one pixel of a global pool."""
+        plan = self._plan
+        start = plan.staging.start if plan.target is None else plan.target.origin + plan.job.channel_offset
+        return Room(start, plan.channels, plan.channels, 0)
+
+    def store(self, patch: Patch, numbers: range, room: Room) -> None:
+        """A finished tile to DRAM, in as few rows as its layout allows."""
+        plan, job = self._plan, self._plan.job
+        if not plan.stores:
+            return
+        machine, channels, width = self._machine, plan.channels, job.out_shape[1]
+        first = job.tiles[numbers.start].channel
+        written = self._written(numbers)
+        ofm = room.base + first
+        if written == channels:
+            self._store(store_row(plan, patch.y, patch.x, patch.height, patch.width), ofm, room.pitch)
+        else:
+            at = (patch.y * width + patch.x) * channels + job.channel_offset + first
+            for y in range(patch.height):
+                row = Row.of(1, at + y * width * channels, channels, patch.width, written, room.x_stride)
+                self._store(row, ofm + y * room.pitch, room.x_stride)
+        if self._tiles:
+            self._tiles[-1].retire = machine.store_retire
+        del self._reads[:-_LATE]
+
+    def _store(self, row: Row, ofm: int, stride: int) -> None:
+        machine = self._machine
+        retire = machine.store(machine.ports.store.pattern(row), machine.post_retire)
+        self.stores.append(Access(row.offset, row.offset + (row.rows - 1) * row.stride + row.row_bytes, retire))
+        self._reads.append(Access(ofm, ofm + (row.rows - 1) * stride + row.row_bytes, retire))
+
+    def leave(self) -> None:
+        """Note what later layers have to know."""
+        self._course.used += self._reads
+        source = self._plan.source
+        self._course.leave(self._region, source.block if source is not None else None)

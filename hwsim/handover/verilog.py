@@ -1,0 +1,60 @@
+r"""The generated Verilog for people and for any tool: plain names, a port a line, a file a module.
+
+What Yosys writes holds names that need escaping (``\accelerator.core.dense``, ``\axi__araddr$276``), which some tools
+do not take, and no file can be called. A plain name stands for each here; nothing else changes.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["modules", "plain_names"]
+
+_ESCAPED = re.compile(r"\\(\S+) ?")
+_PLAIN = re.compile(r"(?<![\\\w$'.])[A-Za-z_][\w$]*")
+_MODULE = re.compile(r"^module (\w+)\((.*?)\);\n(.*?)^endmodule\n", re.MULTILINE | re.DOTALL)
+_HEADER = re.compile(r"\A(?://.*\n)+")
+
+
+def plain_names(text: str) -> str:
+    """``text`` without escaped names. One name stands for the same one everywhere, and for no other."""
+    taken = set(_PLAIN.findall(text))
+    names: dict[str, str] = {}
+    for name in sorted(set(_ESCAPED.findall(text))):
+        names[name] = plain = _free(_plain(name), taken)
+        taken.add(plain)
+    return _ESCAPED.sub(lambda found: names[found[1]] + _gap(found), text)
+
+
+def modules(text: str) -> dict[str, str]:
+    """The modules of a text of plain names, each with the text's header, by name and in their order."""
+    found = _HEADER.match(text)
+    header = found[0] + "\n" if found else ""
+    parts = {}
+    for name, ports, body in _MODULE.findall(text):
+        listed = ",\n".join(f"    {port.strip()}" for port in ports.split(","))
+        parts[name] = f"{header}module {name} (\n{listed}\n);\n{body}endmodule\n"
+    return parts
+
+
+def _plain(name: str) -> str:
+    # Names of Yosys' own are a number behind a dollar.
+    if re.fullmatch(r"\$\d+", name):
+        return f"expr_{name[1:]}"
+    # Amaranth's number behind a name that is there twice; ours below says as much.
+    plain = re.sub(r"\W+", "_", re.sub(r"\$\d+$", "", name)).strip("_") or "name"
+    # What was escaped though it is plain is a keyword.
+    return f"{plain}_" if plain == name else plain if not plain[0].isdigit() else f"_{plain}"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}_{number}", number + 1
+    return free
+
+
+def _gap(found: re.Match[str]) -> str:
+    """The space that ended an escaped name goes where punctuation follows."""
+    after = found.string[found.end() : found.end() + 1]
+    return "" if after in ";,()[]: \n" else " "
