@@ -170,8 +170,8 @@ class ControlConfig(_Part):
 class TechnologyConfig(_Part):
     """What the energy model prices by. It does not change the RTL."""
 
-    table: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")] = "horowitz-45nm"
-    """A table of ``hwsim/energy/tables``."""
+    table: Annotated[str, Field(pattern=r"^(characterized:)?[a-z0-9][a-z0-9.-]{0,63}$")] = "horowitz-45nm"
+    """A table of ``hwsim/energy/tables``, or ``characterized:NAME`` for one of ``hwsim characterize``."""
     dram: Literal["lpddr4", "ddr4", "hbm2"] | None = None
     """Kind of memory behind the bus; the table's own without it."""
     voltage_v: Annotated[float, Field(gt=0, le=5)] | None = None

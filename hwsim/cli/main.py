@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from hwsim.cli.archs import archs
+from hwsim.cli.characterize import characterize
 from hwsim.cli.command import command
 from hwsim.cli.compress import compress
 from hwsim.cli.demo import demo
@@ -32,7 +33,7 @@ _COLLECT_AFTER = 100_000
 Python's 700 the collector walks them again and again, a tenth of an estimate's time."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-for function in (estimate, simulate, train, prune, compress, sweep, verilog, demo, archs, doctor):
+for function in (estimate, simulate, train, prune, compress, sweep, verilog, characterize, demo, archs, doctor):
     app.command()(command(function))
 
 # Typer brings its own click or uses the installed one, as its version goes; this is the base of either's errors.

@@ -27,7 +27,7 @@ LANE_STATE_BITS = 396
 
 SPARSE_LANE_STATE_BITS = 366
 """Flip-flops of a sparse lane, whose parameters are never kept."""
-_PE_FLAGS = 17
+_PE_FLAGS = 18
 """What a PE has in single bits."""
 
 _REST_BITS = 4305

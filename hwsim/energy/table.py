@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import difflib
 import functools
+import os
 from importlib import resources
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from hwsim.energy.curves import Curve, Figure, Part, Source, Value
 from hwsim.errors import InputError
-from rtl.strict_yaml import parse_yaml
+from rtl.strict_yaml import YamlError, parse_yaml
 
-__all__ = ["DEFAULT_TABLE", "Dram", "Logic", "Register", "Sram", "Table", "drams", "load_table", "table_names"]
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+__all__ = [
+    "DEFAULT_TABLE",
+    "FOLDER_VARIABLE",
+    "PREFIX",
+    "ArrayEnergy",
+    "Dram",
+    "Logic",
+    "Register",
+    "Sram",
+    "Table",
+    "drams",
+    "load_table",
+    "table_names",
+]
 
 DEFAULT_TABLE = "horowitz-45nm"
+
+PREFIX = "characterized:"
+"""Of tables that were measured in the accelerator's own netlist (:mod:`hwsim.silicon`)."""
+
+FOLDER_VARIABLE = "HWSIM_TECHNOLOGIES"
+"""Names the folder that ``hwsim characterize`` writes tables of one's own to; ``characterized`` without it."""
 
 _DRAMS = "dram"
 
@@ -61,6 +85,24 @@ class Logic(Part):
     leakage_mw_per_um2: Figure
 
 
+class ArrayEnergy(Part):
+    """What a PE of the weight-stationary array takes in a cycle, measured in its netlist; pJ, leakage apart."""
+
+    dense_pj: Figure
+    """A MAC on operands of real layers, glitches included: the sum of the four below."""
+    clock_pj: Figure
+    register_pj: Figure
+    arithmetic_pj: Figure
+    glitch_pj: Figure
+    zero_activation_pj: Figure
+    """The activation is zero, and was before."""
+    zero_weight_pj: Figure
+    idle_pj: Figure
+    """Nothing moves but the clock, where it is not gated."""
+    by_density: Curve
+    """Share of activations that are not zero to pJ."""
+
+
 class Dram(Part):
     """A kind of memory outside the chip."""
 
@@ -92,6 +134,8 @@ class Table(Part):
     dram: str | Dram
     """The kind that is used where the configuration names none; or the table's own."""
     logic: Logic | None = None
+    array: ArrayEnergy | None = None
+    """Where the figures are from a netlist: in its own terms, to be read; ``multiply`` and the others price."""
     voltage_v: Figure | None = None
     """That the figures are for. None, or no threshold: not published, and no scaling with voltage."""
     threshold_v: Figure | None = None
@@ -109,16 +153,18 @@ class Table(Part):
 def table_names() -> list[str]:
     """Names that :func:`load_table` knows."""
     folder = resources.files("hwsim.energy") / "tables"
-    names = (entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-    return sorted(name for name in names if name != _DRAMS)
+    published = set(_stems(folder)) - {_DRAMS}
+    own = _own_folder()
+    measured = {name for place in (folder / "characterized", own) if place.is_dir() for name in _stems(place)}
+    return sorted(published | {PREFIX + name for name in measured})
 
 
 @functools.cache
 def load_table(name: str) -> Table:
-    """The technology called ``name``.
+    """The technology called ``name``; one of ``characterized:NAME`` from one's own folder before a shipped one.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it is not a table.
 
     """
     names = table_names()
@@ -126,7 +172,16 @@ def load_table(name: str) -> Table:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
         raise InputError(f"technology {name!r}: no such table; {hint}")
-    return Table.model_validate(_tree(name))
+    if not name.startswith(PREFIX):
+        return Table.model_validate(_tree(name))
+    own = _own_folder() / f"{name.removeprefix(PREFIX)}.yaml"
+    if not own.is_file():
+        return Table.model_validate(_tree(f"characterized/{name.removeprefix(PREFIX)}"))
+    try:
+        return Table.model_validate(parse_yaml(own.read_text(encoding="utf-8")))
+    except (YamlError, ValidationError) as error:
+        first = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+        raise InputError(f"{own}: not a technology table: {first}") from error
 
 
 @functools.cache
@@ -137,3 +192,11 @@ def drams() -> dict[str, Dram]:
 
 def _tree(name: str) -> object:
     return parse_yaml((resources.files("hwsim.energy") / "tables" / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def _own_folder() -> Path:
+    return Path(os.environ.get(FOLDER_VARIABLE, "characterized"))
+
+
+def _stems(folder: Traversable | Path) -> list[str]:
+    return [entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")]

@@ -18,7 +18,8 @@ class Column(Cell):
         row 0      first MAC   MAC             last MAC        psum_o is row 0's sum; the next first MAC
         row 1                  first MAC  …                    last MAC          (psum_o in u+2)
 
-    One row finishes per cycle, so all share one output.
+    One row finishes per cycle, so all share one output. As in the weight-stationary column, activations, weights and
+    sums are not reset: a MAC that starts a sum overwrites what was there.
 
     Ports
     -----
@@ -52,18 +53,20 @@ class Column(Cell):
 
     def body(self) -> Module:
         m = Module()
-        m.d.sync += [self.act_o.eq(self.act_i), self.first_o.eq(self.first_i), self.last_o.eq(self.last_i)]
+        act_o = Signal.like(self.act_o, reset_less=True)
+        m.d.comb += self.act_o.eq(act_o)
+        m.d.sync += [act_o.eq(self.act_i), self.first_o.eq(self.first_i), self.last_o.eq(self.last_i)]
         weight = Signal(signed(8), name="weight_0")
         m.d.comb += weight.eq(self.weight)
         ended = 0
         for r in range(self.rows):
-            psum = Signal(signed(32), name=f"psum_{r}")
+            psum = Signal(signed(32), name=f"psum_{r}", reset_less=True)
             act = self.act_i.word_select(r, 8).as_signed()
             m.d.sync += psum.eq(Mux(self.first_i[r], 0, psum) + act * weight)
             # `last_o` is this row's flag a cycle later, when the sum is in its register.
             ended = ended | Mux(self.last_o[r], psum, 0)
             if r + 1 < self.rows:
-                below = Signal(signed(8), name=f"weight_{r + 1}")
+                below = Signal(signed(8), name=f"weight_{r + 1}", reset_less=True)
                 m.d.sync += below.eq(weight)
                 weight = below
         m.d.comb += self.psum_o.eq(ended)

@@ -27,6 +27,9 @@ class Column(Cell):
     with kernel taps as weights, row r adds tap r times the input of r cycles later, which is a convolution along a
     row of one channel (a transposed FIR filter).
 
+    Activations, weights and sums are not reset: what they start with is overwritten before it counts, and a register
+    that is written under a condition alone can have its clock gated (a synchronous reset would be a second condition).
+
     The ports are packed vectors, row 0 lowest.
 
     Ports
@@ -65,8 +68,10 @@ class Column(Cell):
 
     def body(self) -> Module:
         m = Module()
+        act_o = Signal.like(self.act_o, reset_less=True)
+        m.d.comb += self.act_o.eq(act_o)
         m.d.sync += [
-            self.act_o.eq(self.act_i),
+            act_o.eq(self.act_i),
             self.swap_o.eq(self.swap_i),
             self.load_o.eq(self.load_i),
         ]
@@ -75,10 +80,10 @@ class Column(Cell):
 
         psum = 0
         for r in range(self.rows):
-            shadow = Signal(8, name=f"shadow_{r}")
-            weight = Signal(signed(8), name=f"weight_{r}")
+            shadow = Signal(8, name=f"shadow_{r}", reset_less=True)
+            weight = Signal(signed(8), name=f"weight_{r}", reset_less=True)
             operand = Signal(signed(8), name=f"operand_{r}")
-            row_psum = Signal(signed(self.psum_bits), name=f"psum_{r}")
+            row_psum = Signal(signed(self.psum_bits), name=f"psum_{r}", reset_less=True)
             act = self.act_i.word_select(r, 8)
             m.d.comb += operand.eq(Mux(self.own_i[r], self.own_act, act) if r < self.taps else act)
             with m.If(self.load_i[r]):

@@ -1,0 +1,77 @@
+"""``hwsim characterize``: area, frequency and energies of the netlist that a cell library gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwsim.cli.command import Architecture, JsonFile, check_json, deliver, reporting
+
+__all__ = ["characterize"]
+
+
+def characterize(
+    liberty: Annotated[
+        Path, typer.Option("--liberty", "-l", metavar="FILE[.gz]", help="Cell library, Liberty format.")
+    ],
+    arch: Architecture = "dense-16x16",
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Of the table; the file's name without it.")
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write NAME.yaml and the netlists.")
+    ] = Path("characterized"),
+    memories: Annotated[
+        str, typer.Option(metavar="TABLE", help="Whose memories and DRAM to put beside it: sky130, or another table.")
+    ] = "tpuv4i-7nm",
+    period_ps: Annotated[
+        float, typer.Option("--period", metavar="PS", min=1, help="Clock period that cells are sized for.")
+    ] = 1000.0,
+    dont_use: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="Cells to leave alone; may be given several times.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Synthesise, time and measure the netlist; write an energy table for --technology characterized:NAME."""
+    check_json(json_file)
+
+    import re
+
+    import yaml
+
+    from hwsim.errors import InputError
+    from hwsim.files import reason, write_text
+    from hwsim.report.silicon import characterisation_table, characterisation_tree
+    from hwsim.silicon.characterise import characterise
+    from hwsim.silicon.memory import load_memories
+    from hwsim.silicon.table import technology_table
+    from hwsim.silicon.technology import prepare
+    from hwsim.silicon.tools import find
+    from rtl.config import load_arch
+
+    config = load_arch(arch)
+    if config.dense_engine is None or config.dense.dataflow != "weight_stationary":
+        raise InputError(f"{config.name}: energies are measured in a weight-stationary array, and it has none")
+    found = load_memories(memories)
+    label = name or liberty.name.partition(".")[0].lower().replace("_", "-")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,63}", label):
+        raise InputError(f"--name {label}: a name has lower-case letters, digits, dots and hyphens")
+    # Both are needed: without them nothing is measured.
+    for program in ("yosys", "icarus"):
+        find(program)
+    work = (folder / label).resolve()
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{work}: cannot be made: {reason(error)}") from error
+    with reporting() as reporter:
+        reporter.stage(f"reading {liberty.name}")
+        technology = prepare(liberty, work, tuple(dont_use or ()))
+        made = characterise(config, technology, work, period_ps=period_ps, reporter=reporter)
+    table = technology_table(made, label, memories=found)
+    path = folder / f"{label}.yaml"
+    header = f"# {table.title}. By `hwsim characterize --arch {config.name}`, with {', '.join(made.tools)}.\n"
+    write_text(path, header + yaml.safe_dump(table.model_dump(exclude_none=True), sort_keys=False, width=160))
+    deliver(characterisation_table(made, table, path), characterisation_tree(made, table), json_file)

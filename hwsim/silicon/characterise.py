@@ -1,0 +1,102 @@
+"""An energy table from the accelerator's own netlist: see ``docs/silicon.md`` for what each figure is measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hwsim.progress import SILENT, Reporter
+from hwsim.silicon.column import ColumnEnergy, measure_column
+from hwsim.silicon.operands import layer_operands
+from hwsim.silicon.operators import ADD, MULTIPLY, TOP, add_stimulus, multiply_stimulus, operator_verilog
+from hwsim.silicon.specimen import Specimen
+from hwsim.silicon.synthesis import Recipe
+from hwsim.silicon.tools import OPTIONAL, absent, find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hwsim.silicon.technology import Technology
+    from rtl.config import ArchConfig
+
+__all__ = ["Characterisation", "Operator", "characterise"]
+
+ADDERS = (8, 32)
+MULTIPLIERS = (8, 24)
+"""Widths that are measured alone; a law goes through them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """One adder or multiplier."""
+
+    bits: int
+    area_um2: float
+    """Its result's register apart."""
+    energy_pj: float
+    """Logic alone, glitches included, on operands of real layers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Characterisation:
+    """What one library gives for one architecture."""
+
+    arch: ArchConfig
+    technology: Technology
+    column: ColumnEnergy
+    adders: tuple[Operator, ...]
+    multipliers: tuple[Operator, ...]
+    register_um2: float
+    """A flip-flop of the kind that synthesis takes."""
+    notes: tuple[str, ...]
+    """What is not in the figures because a program is missing."""
+    tools: tuple[str, ...]
+    """What they were made with."""
+
+    @property
+    def pe_bits(self) -> int:
+        """Flip-flops of a PE: activation, two weights, sum and two flags; what depthwise adds is spread over all."""
+        return round(self.column.specimen.netlist.flip_flops() / self.column.rows)
+
+    @property
+    def pe_um2(self) -> float:
+        """Area of a PE."""
+        return self.column.specimen.netlist.area_um2 / self.column.rows
+
+
+def characterise(
+    arch: ArchConfig, technology: Technology, folder: Path, *, period_ps: float, reporter: Reporter = SILENT
+) -> Characterisation:
+    """Synthesise and measure. Files go to folders under ``folder``.
+
+    Raises:
+        ConfigError: ``arch`` has no weight-stationary engine.
+        ToolError: Yosys or Icarus is missing.
+
+    """
+    recipe = Recipe(period_ps=period_ps)
+    reporter.stage(f"measuring a column of {arch.dense.rows} PEs")
+    column = measure_column(arch, technology, folder / "column", recipe)
+    layers = list(layer_operands())
+
+    def operator(symbol: str, bits: int) -> Operator:
+        name = f"{'add' if symbol == ADD else 'multiply'}-{bits}"
+        reporter.stage(f"measuring {name}")
+        verilog = operator_verilog(symbol, bits, bits if symbol == ADD else 2 * bits)
+        specimen = Specimen(verilog, TOP, technology, folder / name, recipe)
+        stimulus = (add_stimulus if symbol == ADD else multiply_stimulus)(layers, bits)
+        flops = sum(i.cell.area_um2 for i in specimen.netlist.instances if i.cell.state is not None)
+        energy = specimen.measure(stimulus).best.logic
+        return Operator(bits=bits, area_um2=specimen.netlist.area_um2 - flops, energy_pj=energy)
+
+    flop = next(i.cell for i in column.specimen.netlist.instances if i.cell.state is not None)
+    return Characterisation(
+        arch=arch,
+        technology=technology,
+        column=column,
+        adders=tuple(operator(ADD, bits) for bits in ADDERS),
+        multipliers=tuple(operator(MULTIPLY, bits) for bits in MULTIPLIERS),
+        register_um2=flop.area_um2,
+        notes=tuple(filter(None, map(absent, OPTIONAL))),
+        tools=tuple(find(name).version for name in ("yosys", *OPTIONAL) if absent(name) is None),
+    )

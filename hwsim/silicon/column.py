@@ -1,0 +1,74 @@
+"""A column of the weight-stationary array, measured on operands of real layers: energy per PE and cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hwsim.silicon.operands import layer_operands, tiles, with_zeros
+from hwsim.silicon.specimen import Measured, Specimen
+from hwsim.silicon.stimulus import column_stimulus, held
+from hwsim.silicon.synthesis import Recipe
+from rtl.verilog import to_verilog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hwsim.silicon.operands import Tile
+    from hwsim.silicon.technology import Technology
+    from rtl.config import ArchConfig
+
+__all__ = ["ColumnEnergy", "measure_column"]
+
+TOP = "column"
+_TILES = 12
+_VECTORS = 16
+"""Of a tile, at least: as many as the network's smallest image has pixels."""
+_IDLE_CYCLES = 32
+DENSITIES = (0.25, 0.5, 0.75, 1.0)
+"""Shares of activations that are not zero, at which a PE is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnEnergy:
+    """All per column and cycle, in pJ; divide by ``rows`` for a PE."""
+
+    rows: int
+    specimen: Specimen
+    dense: Measured
+    """Bytes of real layers as the array gets them."""
+    zero_activations: Measured
+    """Weights stay; the sum moves on."""
+    zero_weights: Measured
+    idle: Measured
+    """Nothing streams and no weight is written."""
+    by_density: dict[float, Measured]
+    """By the share of activations that are not zero, of a network with zero points of zero."""
+
+
+def measure_column(config: ArchConfig, technology: Technology, folder: Path, recipe: Recipe) -> ColumnEnergy:
+    """Synthesise the column of ``config``, and measure it in every state.
+
+    Raises:
+        ConfigError: ``config`` has no dense engine.
+        ToolError: Yosys or Icarus is missing.
+
+    """
+    rows = config.dense.rows
+    specimen = Specimen(to_verilog(config), TOP, technology, folder, recipe)
+    vectors = max(_VECTORS, rows)
+    real = tiles(list(layer_operands()), rows, vectors=vectors, count=_TILES)
+
+    def stimulus(chosen: list[Tile]):
+        return column_stimulus(chosen, taps=config.dense.depthwise_taps, psum_bits=config.psum_bits)
+
+    symmetric = [tile.symmetric() for tile in real]
+    return ColumnEnergy(
+        rows=rows,
+        specimen=specimen,
+        dense=specimen.measure(stimulus(real)),
+        zero_activations=specimen.measure(stimulus(with_zeros(real, activations=1.0))),
+        zero_weights=specimen.measure(stimulus(with_zeros(real, weights=1.0))),
+        idle=specimen.measure(held(stimulus(real[:1]), _IDLE_CYCLES)),
+        by_density={d: specimen.measure(stimulus(with_zeros(symmetric, activations=1 - d))) for d in DENSITIES},
+    )

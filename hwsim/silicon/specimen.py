@@ -1,0 +1,90 @@
+"""One netlist, synthesised, timed and ready to be measured on any operands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hwsim.silicon.activity import simulate
+from hwsim.silicon.netlist import Netlist
+from hwsim.silicon.power import Energy, Meter
+from hwsim.silicon.synthesis import Recipe, synthesise
+from hwsim.silicon.timing import Timing, analyse
+from hwsim.silicon.tools import absent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hwsim.silicon.stimulus import Stimulus
+    from hwsim.silicon.technology import Technology
+
+__all__ = ["Measured", "Specimen"]
+
+_SIMULATED_PERIOD = 1.25
+"""Of the longest path: every net settles in its cycle."""
+_UNTIMED_PERIOD_PS = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Energy per cycle, in pJ."""
+
+    settled: Energy
+    """Without delays: each net changes once a cycle at most."""
+    total: Energy | None
+    """With delays. None without OpenSTA, which makes them."""
+
+    @property
+    def best(self) -> Energy:
+        """With glitches where they are known."""
+        return self.total or self.settled
+
+    @property
+    def glitches(self) -> float:
+        """What delays add, in pJ; 0 where they are not known."""
+        return self.total.total - self.settled.total if self.total else 0.0
+
+
+class Specimen:
+    """A module of some Verilog in the cells of ``technology``. Files go to ``folder``.
+
+    Raises:
+        ToolError: Yosys is missing, or refuses the Verilog.
+
+    """
+
+    def __init__(self, verilog: str, top: str, technology: Technology, folder: Path, recipe: Recipe) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        module = synthesise(verilog, top, technology, recipe, folder)
+        self.netlist = Netlist(top, module, technology.library)
+        self.timing: Timing | None = None
+        # An edge that a typical cell would give.
+        slew = technology.typical_slew_ps
+        if absent("opensta") is None:
+            self.timing = analyse(self.netlist, technology, folder, slew_ps=slew, sdf=True)
+        self._meter = Meter(self.netlist, slew)
+
+    def measure(self, stimulus: Stimulus, *, glitches: bool = True) -> Measured:
+        """Energy of the netlist on ``stimulus``, its outputs checked.
+
+        Raises:
+            ToolError: Icarus is missing.
+            SimulationError: an output is not what is expected.
+
+        """
+        period, launch = _UNTIMED_PERIOD_PS, 0.0
+        settled = simulate(self.netlist, stimulus, self._folder, period_ps=period, launch_ps=launch, delays=False)
+        energy = self._meter.energy(settled)
+        if self.timing is None or not glitches:
+            return Measured(energy, None)
+        period = _SIMULATED_PERIOD * self.timing.period_ps
+        timed = simulate(
+            self.netlist,
+            stimulus,
+            self._folder,
+            period_ps=period,
+            launch_ps=self.timing.launch_ps,
+            delays=True,
+        )
+        return Measured(energy, self._meter.energy(timed))

@@ -1,0 +1,68 @@
+"""Synthesis of one module of a design to the cells of a library, by Yosys and ABC.
+
+Memories are never mapped to cells: a module that holds nothing but one (a scratchpad's bank) is a black box, and what
+it takes is the SRAM model's to say.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hwsim.silicon.tools import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hwsim.silicon.technology import Technology
+
+__all__ = ["Recipe", "synthesise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to synthesise."""
+
+    period_ps: float
+    """What ABC sizes for; a longer one gives smaller cells."""
+    clock_gating: bool = True
+    """Registers that are written under a condition get a gated clock, where the library has a cell for it."""
+    gate_at_least: int = 4
+    """Fewest flip-flops behind one clock gate."""
+    booth: bool = False
+    """Multipliers with Booth's recoding."""
+
+
+def synthesise(verilog: str, top: str, technology: Technology, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """The flat netlist of module ``top``, as Yosys' JSON has it. Files go to ``folder``.
+
+    Raises:
+        ToolError: Yosys is missing, or refuses the design.
+
+    """
+    (folder / "design.v").write_text(verilog, encoding="utf-8")
+    (folder / "synthesis.ys").write_text("\n".join(_script(top, technology, recipe)) + "\n", encoding="utf-8")
+    run("yosys", ["synthesis.ys"], folder=folder, log="synthesis.log")
+    return json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
+
+
+def _script(top: str, technology: Technology, recipe: Recipe) -> list[str]:
+    library = technology.path
+    avoid = "".join(f" -dont_use {cell}" for cell in technology.unused_cells)
+    gating = [f"clockgate -liberty {library} -min_net_size {recipe.gate_at_least}{avoid}"] * recipe.clock_gating
+    return [
+        "read_verilog -defer design.v",
+        f"hierarchy -top {top}",
+        f"synth -flatten -top {top}{' -booth' * recipe.booth}",
+        # What registers start with is for simulation: a cell starts as it likes.
+        "setattr -unset init",
+        *gating,
+        f"dfflibmap -liberty {library}{avoid}",
+        "opt",
+        f"abc -liberty {library} -D {recipe.period_ps:.0f}{avoid}",
+        "setundef -zero",
+        "splitnets",
+        "opt_clean -purge",
+        "write_json netlist.json",
+    ]

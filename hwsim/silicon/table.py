@@ -1,0 +1,131 @@
+"""A characterisation as a technology table, in the schema of :mod:`hwsim.energy.table`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hwsim.energy.curves import Curve, Figure, Point
+from hwsim.energy.table import PREFIX, ArrayEnergy, Logic, Register, Table
+
+if TYPE_CHECKING:
+    from hwsim.silicon.characterise import Characterisation
+    from hwsim.silicon.memory import Memories
+    from hwsim.silicon.specimen import Measured
+
+__all__ = ["technology_table"]
+
+_DIGITS = 4
+
+
+def technology_table(made: Characterisation, name: str, *, memories: Memories) -> Table:
+    """``made`` as table ``characterized:NAME``. ``memories`` are taken as they are."""
+    library = made.technology.library
+    conditions = f"{library.name}, {library.voltage_v:g} V, {library.temperature_c:g} C"
+    sum_bits = made.arch.psum_bits
+    adders = [(found.bits, found.energy_pj) for found in made.adders]
+    add = Curve(law="power", points=[_point(x, y, f"adder alone, {conditions}") for x, y in adders])
+    column = made.column
+    logic = column.dense.best.logic / column.rows
+    # The adder is fused into the multiplier's tree: the table splits what one netlist does.
+    eight = max(logic - add(sum_bits), 0.0)
+    wide = made.multipliers[-1]
+    multiply = Curve(
+        law="power",
+        points=[
+            _point(
+                8,
+                eight,
+                f"a PE's logic in a column of {column.rows}, less an addition of {sum_bits} bits; {conditions}",
+            ),
+            _point(wide.bits, wide.energy_pj, f"multiplier alone, {conditions}"),
+        ],
+    )
+    moved = 8 + sum_bits
+    register = column.dense.best.register / column.rows / moved
+    clock = column.dense.best.clock / column.rows / made.pe_bits
+    return Table(
+        name=PREFIX + name,
+        title=f"{conditions}: measured in the netlist of {made.arch.name}",
+        unit="pJ",
+        voltage_v=_figure(library.voltage_v, f"nom_voltage of {library.name}"),
+        multiply=multiply,
+        add=add,
+        registers=Register(
+            write_pj_per_bit=_figure(register, "as hop_pj_per_bit: registers are measured in the column"),
+            hop_pj_per_bit=_figure(
+                register, f"a PE's registers over the {moved} bits that move in a cycle; {conditions}"
+            ),
+            clock_pj_per_bit=_figure(
+                clock, f"a PE's clock over {made.pe_bits} flip-flops, weights' clock gated, no clock tree; {conditions}"
+            ),
+        ),
+        sram=memories.sram,
+        dram=memories.dram,
+        logic=_logic(made, sum_bits, conditions),
+        array=_array(made, conditions),
+    )
+
+
+def _logic(made: Characterisation, sum_bits: int, conditions: str) -> Logic:
+    netlist = made.column.specimen.netlist
+    add = Curve(
+        law="proportional", points=[_point(o.bits, o.area_um2, f"adder alone, {conditions}") for o in made.adders]
+    )
+    rest = made.pe_um2 - made.pe_bits * made.register_um2 - add(sum_bits)
+    wide = made.multipliers[-1]
+    multiply = Curve(
+        law="power",
+        points=[
+            _point(
+                8, rest, f"a PE of {made.pe_um2:.2f} um2 less {made.pe_bits} flip-flops and an addition; {conditions}"
+            ),
+            _point(wide.bits, wide.area_um2, f"multiplier alone, {conditions}"),
+        ],
+    )
+    return Logic(
+        multiply_um2=multiply,
+        add_um2=add,
+        register_um2=_figure(made.register_um2, f"the flip-flop that synthesis takes; {conditions}"),
+        leakage_mw_per_um2=_figure(
+            netlist.leakage_nw * 1e-6 / netlist.area_um2, f"leakage of a column over its area; {conditions}"
+        ),
+    )
+
+
+def _array(made: Characterisation, conditions: str) -> ArrayEnergy:
+    """A PE's energy per cycle, state by state."""
+    column, rows = made.column, made.column.rows
+
+    def of(measured: Measured, what: str) -> Figure:
+        return _figure(measured.best.total / rows, f"{what}; {conditions}")
+
+    dense = column.dense
+    return ArrayEnergy(
+        dense_pj=of(dense, "operands of digits-cnn's layers, with glitches"),
+        clock_pj=_figure(dense.settled.clock / rows, f"of dense_pj; {conditions}"),
+        register_pj=_figure(dense.settled.register / rows, f"of dense_pj, without glitches; {conditions}"),
+        arithmetic_pj=_figure(dense.settled.logic / rows, f"of dense_pj, without glitches; {conditions}"),
+        glitch_pj=_figure(dense.glitches / rows, f"of dense_pj: what delays add; {conditions}"),
+        zero_activation_pj=of(column.zero_activations, "the same weights, activations of zero bytes"),
+        zero_weight_pj=of(column.zero_weights, "the same activations, weights of zero"),
+        idle_pj=of(column.idle, "nothing streams"),
+        by_density=Curve(
+            law="linear",
+            points=[
+                _point(d, m.best.total / rows, f"activations of zero point 0, this share not zero; {conditions}")
+                for d, m in column.by_density.items()
+            ],
+        ),
+    )
+
+
+def _figure(value: float, source: str) -> Figure:
+    return Figure(value=_rounded(value), source=f"hwsim characterize: {source}")
+
+
+def _point(x: float, y: float, source: str) -> Point:
+    return Point(x=x, y=_rounded(y), source=f"hwsim characterize: {source}")
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")

@@ -1,0 +1,69 @@
+"""A cell library prepared for synthesis: a plain file of it, which cells to leave alone, and its clock gate."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from hwsim.errors import InputError
+from hwsim.silicon.liberty import Library, library_text
+
+__all__ = ["Technology", "prepare"]
+
+_FANOUT = 3
+
+
+@dataclass(frozen=True)
+class Technology:
+    """A library, on disk and parsed."""
+
+    path: Path
+    """Plain text, which every program reads."""
+    library: Library
+    dont_use: tuple[str, ...] = ()
+    """Patterns of cells that synthesis is to leave alone."""
+
+    @cached_property
+    def typical_slew_ps(self) -> float:
+        """Transition of a flip-flop's output with three of its own inputs on it: what inputs of a module have."""
+        cells = (self.library.cell(name) for name in self.library.cell_names if name not in self.unused_cells)
+        flop = next(cell for cell in cells if cell.state is not None)
+        pins = flop.pins.values()
+        load = _FANOUT * max(pin.capacitance_ff for pin in pins if not pin.is_output)
+        arcs = [arc for pin in pins for arc in pin.arcs if arc.slew_ps]
+        return sum(arc.slew(0.0, load) for arc in arcs) / len(arcs)
+
+    @cached_property
+    def unused_cells(self) -> tuple[str, ...]:
+        """Names that the patterns match.
+
+        Raises:
+            InputError: a pattern matches none.
+
+        """
+        names = self.library.cell_names
+        found: list[str] = []
+        for pattern in self.dont_use:
+            matches = fnmatch.filter(names, pattern)
+            if not matches:
+                raise InputError(f"--dont-use {pattern}: {self.library.name} has no such cell")
+            found += matches
+        return tuple(sorted(set(found)))
+
+
+def prepare(liberty: Path, folder: Path, dont_use: tuple[str, ...] = ()) -> Technology:
+    """The library in ``liberty``, unpacked into ``folder``.
+
+    Raises:
+        InputError: it cannot be read, or is no library; no cell of a pattern.
+
+    """
+    text = library_text(liberty)
+    plain = folder / "library.lib"
+    plain.write_text(text, encoding="utf-8")
+    technology = Technology(plain, Library(text, liberty.name), dont_use)
+    # Patterns are refused before the work.
+    _ = technology.unused_cells
+    return technology

@@ -1,0 +1,98 @@
+"""Static timing by OpenSTA: the longest path, and the delays of every cell for simulation.
+
+Wires have neither resistance nor capacitance: nothing is placed. A frequency is what the cells alone would reach.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hwsim.errors import ToolError
+from hwsim.silicon.sdf import plain
+from hwsim.silicon.tools import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hwsim.silicon.netlist import Netlist
+    from hwsim.silicon.technology import Technology
+
+__all__ = ["Timing", "analyse"]
+
+_SCRIPT = """\
+read_liberty {library}
+read_verilog netlist.v
+link_design {top}
+create_clock -name clk -period {period} clk
+set inputs [get_ports {{{inputs}}}]
+set_input_transition {slew} $inputs
+set_input_delay 0 -clock clk $inputs
+puts "== from inputs"
+report_checks -path_delay max -digits 6 -from $inputs
+puts "== from registers"
+report_checks -path_delay max -digits 6 -from [all_registers -clock_pins]
+puts "== end"
+{sdf}
+exit
+"""
+_ARRIVAL = re.compile(r"(?<!-)\b([\d.]+)\s+data arrival time")
+_SETUP = re.compile(r"([-\d.]+)\s+[-\d.]+\s+library setup time")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The longest path from register to register; inputs and what the clock starts included."""
+
+    period_ps: float
+    launch_ps: float
+    """From the clock to a flip-flop's output, on an average; 0 if no delays were asked for."""
+
+    @property
+    def fmax_mhz(self) -> float:
+        """Of the cells alone, without wires and clock skew."""
+        return 1e6 / self.period_ps
+
+
+def analyse(netlist: Netlist, technology: Technology, folder: Path, *, slew_ps: float, sdf: bool) -> Timing:
+    """Time ``netlist``, whose Verilog is written to ``folder``, with ``delays.sdf`` beside it if asked for.
+
+    Raises:
+        ToolError: OpenSTA is missing, or finds no path.
+
+    """
+    (folder / "netlist.v").write_text(netlist.verilog(), encoding="utf-8")
+    scale = 1 / (technology.library.second * 1e12)
+    inputs = " ".join(port.name for port in netlist.ports if port.is_input and port.name != "clk")
+    script = _SCRIPT.format(
+        library=technology.path,
+        top=netlist.name,
+        # None is too long.
+        period=1e6 * scale,
+        inputs=inputs,
+        slew=slew_ps * scale,
+        sdf="write_sdf -digits 6 opensta.sdf" if sdf else "",
+    )
+    (folder / "timing.tcl").write_text(script, encoding="utf-8")
+    output = run("opensta", ["timing.tcl"], folder=folder, log="timing.log")
+    launch = 0.0
+    if sdf:
+        delays, means = plain((folder / "opensta.sdf").read_text(encoding="ascii"))
+        (folder / "delays.sdf").write_text(delays, encoding="ascii")
+        flops = [i.cell.name for i in netlist.instances if i.cell.state is not None]
+        launch = sum(means[name] for name in flops) / len(flops) / scale if flops else 0.0
+    _, from_inputs, from_registers = re.split(r"^== from \w+$", output, flags=re.MULTILINE)
+    # What comes in comes from registers of the same kind.
+    found = [path + launch * scale for path in _paths(from_inputs)] + _paths(from_registers)
+    if not found:
+        raise ToolError(f"opensta found no path in {netlist.name}: see {folder / 'timing.log'}")
+    return Timing(max(found) / scale, launch)
+
+
+def _paths(report: str) -> list[float]:
+    """Arrival and setup of each path reported, in the library's unit."""
+    arrivals, setups = _ARRIVAL.findall(report), _SETUP.findall(report)
+    return [
+        float(arrival) - float(setup) for arrival, setup in zip(arrivals, setups or ["0"] * len(arrivals), strict=False)
+    ]
