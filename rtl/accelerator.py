@@ -144,6 +144,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             port.halt.eq(run.halt),
             issue.retires[engine].eq(port.retire),
+            issue.early[engine].eq(port.early),
             issue.idles[engine].eq(port.idle),
             issue.engine_faults[engine].eq(port.fault),
             counters.retires[engine].eq(port.retire),
