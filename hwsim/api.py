@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from compiler.interpreter import interpret
+from compiler.ir.integer import Conv
 from compiler.mapping.compile import compile_graph, compile_plans, host_step, layer_info
 from compiler.mapping.engines import host_operators, runs_sparse
 from compiler.mapping.mapper import CYCLES, Objective
 from compiler.mapping.planner import assumed_density, plan_graph
+from compiler.passes.low_planes import has_two_planes, low_planes
 from compiler.sparse.absorb import balance_rows
 from hwsim.activity import calibrated_activity, density_of, program_works, sample_inputs
 from hwsim.analytic import AnalyticCycles, analytic_cycles
 from hwsim.bandwidth import bandwidth
 from hwsim.comparison import differing_bytes, layer_runs, same_timing
 from hwsim.cycles import ProgramCycles, program_cycles
+from hwsim.energy.formats import weight_format
 from hwsim.energy.model import EnergyModel
 from hwsim.energy.options import with_technology
 from hwsim.errors import InputError
@@ -145,13 +148,14 @@ def network_cost(
     """As :func:`estimate`, of a network that is loaded, and before anything is priced."""
     reporter.stage("mapping")
     network, density = prepared(network, config, rows)
-    plans = plan_graph(network.graph, config, mapper_objective(objective, config), density=density, engine=engine)
+    graph = low_planes(network.graph)
+    plans = plan_graph(graph, config, mapper_objective(objective, config), density=density, engine=engine)
     if fidelity == "analytic":
         infos = tuple(layer_info(plan) for plan in plans)
-        known = assumed_density(network.graph) if density is None else density
+        known = assumed_density(graph) if density is None else density
         found = analytic_cycles(plans, config, known, balanced=rows == "balanced")
         return NetworkCost(network=network, infos=infos, cycles=found, program=None)
-    program = compile_plans(network.graph, config, plans)
+    program = compile_plans(graph, config, plans)
     works = None
     if any(layer.engine == "sparse" for layer in program.layers):
         reporter.stage("reference interpreter")
@@ -213,11 +217,15 @@ def estimate_layers(
     energies = model.energy(counters, cycles.layers)
     traffics = bandwidth(counters, cycles.layers, config)
     layers = []
+    weighted = {op.output: op for op in network.graph.select(Conv)}
     for index, layer in enumerate(infos):
         counts = {counter.name: int(counters[index, i]) for i, counter in enumerate(COUNTERS)}
         spent = int(cycles.layers[index])
         traffic = traffics.layer(index)
         effective = counts["sparse_macs"] if layer.engine == "sparse" else layer.macs
+        op = weighted.get(layer.target)
+        stored = weight_format(op, layer.engine, counts, energies[index], model) if op is not None else None
+        priced = stored.energy_pj if op is not None and stored is not None and has_two_planes(op) else None
         peak = config.sparse.pes if layer.engine == "sparse" else config.dense.rows * config.dense.cols
         layers.append(
             LayerEstimate(
@@ -232,8 +240,10 @@ def estimate_layers(
                 utilization=effective / (spent * peak) if spent else 0.0,
                 bound=traffic.bound,
                 counters=counts,
-                energy_pj=energies[index],
+                # The low plane is all that was mapped.
+                energy_pj=priced or energies[index],
                 bandwidth=traffic,
+                weight_format=stored,
             )
         )
     targets = {info.target for info in infos}

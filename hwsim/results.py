@@ -22,6 +22,7 @@ __all__ = [
     "LayerRun",
     "Simulation",
     "Technology",
+    "WeightFormat",
 ]
 
 ENGINES = ("dense", "sparse", "host")
@@ -85,6 +86,24 @@ class EnergyPj:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeightFormat:
+    """How a layer's weights are stored, and what that would cost."""
+
+    name: str
+    bits: int
+    arithmetic: str
+    """The processing element that multiplies by them."""
+    pe: bool
+    """Whether the engine that the layer runs on has such PEs. Otherwise they run as int8."""
+    energy_pj: EnergyPj | None = None
+    """Of the layer on PEs of its own, estimated by precision; None where it has them."""
+
+    def to_json(self) -> Json:
+        """Keys as the fields."""
+        return {**asdict(self), "energy_pj": self.energy_pj.to_json() if self.energy_pj else None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerEstimate:
     """What one layer costs."""
 
@@ -108,10 +127,16 @@ class LayerEstimate:
     """None where the energy was not estimated."""
     bandwidth: LayerBandwidth | None = None
     """None where the traffic was not looked at."""
+    weight_format: WeightFormat | None = None
+    """None where the model does not tell; its weights are int8 then."""
 
     def to_json(self) -> Json:
         """Keys as the fields."""
-        return {**asdict(self), "energy_pj": self.energy_pj.to_json() if self.energy_pj else None}
+        return {
+            **asdict(self),
+            "energy_pj": self.energy_pj.to_json() if self.energy_pj else None,
+            "weight_format": self.weight_format.to_json() if self.weight_format else None,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from compiler.compress.layers import weight_layers
 from compiler.compress.masks import Masks
 from compiler.frontend.write import to_onnx
 from compiler.ir import Graph
+from compiler.ir.formats import FORMATS_KEY
 from compiler.passes.affine_to_depthwise import AffineToDepthwise
 from compiler.passes.base import Pass, run_passes
 from compiler.passes.dead_code import RemoveDeadCode
@@ -31,11 +32,9 @@ if TYPE_CHECKING:
     from compiler.compress.quantisers.base import Codes
     from compiler.compress.trainer import Trainer
 
-__all__ = ["FORMATS_KEY", "activation_ranges", "fold", "quantised_model"]
+__all__ = ["activation_ranges", "fold", "quantised_model"]
 
 FOLDING: tuple[Pass, ...] = (FoldScale(), FoldNormalisation(), FoldBatchNorm(), AffineToDepthwise(), RemoveDeadCode())
-FORMATS_KEY = "hwsim.formats"
-"""Metadata of the file: for each layer, name, bits and arithmetic of its weights' format, as JSON."""
 ACTIVATION_BITS = 8
 MOST_VALUES = 2**27
 """Of activations, in memory at once: half a gigabyte."""

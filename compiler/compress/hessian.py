@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.compress.layers import Layer, weight_layers
-from compiler.evaluate import window
+from compiler.compress.rows import layer_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from compiler.compress.trainer import Trainer
     from compiler.ir import Graph
 
-__all__ = ["BlockHessian", "hessians", "layer_inputs"]
+__all__ = ["BlockHessian", "hessians"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,26 +71,3 @@ def _hessian(columns: NDArray[np.floating], block: int) -> BlockHessian:
         part = columns[:, :, start : start + block].astype(np.float64)
         blocks.append(part.transpose(0, 2, 1) @ part / count)
     return BlockHessian(tuple(blocks))
-
-
-def layer_inputs(graph: Graph, layer: Layer, x: NDArray[np.floating]) -> NDArray[np.floating]:
-    """What a layer's filters are multiplied by: ``[groups, n * positions, columns]`` of its input ``x [n, ...]``.
-
-    Columns are in the order of a filter in kernel form: channel of the group, row, column.
-    """
-    node, groups = layer.node, layer.groups
-    channels, height, width = layer.value(graph).shape[1:]
-    if node.op_type == "FullyConnected":
-        return x.reshape(1, -1, channels)
-    if x.ndim == 3:
-        x = x[:, :, None, :]
-    (row_step, column_step), (row_gap, column_gap), (top, left, bottom, right) = window(
-        node, node.integers("kernel_shape", (height, width))
-    )
-    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    reach = ((height - 1) * row_gap + 1, (width - 1) * column_gap + 1)
-    views = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
-    views = views[:, :, ::row_step, ::column_step, ::row_gap, ::column_gap]
-    n, _, rows, columns = views.shape[:4]
-    split = views.reshape(n, groups, channels, rows, columns, height, width)
-    return split.transpose(1, 0, 3, 4, 2, 5, 6).reshape(groups, n * rows * columns, channels * height * width)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.compress.hessian import layer_inputs
 from compiler.compress.layers import Layer, weight_layers
+from compiler.compress.linear_problem import problem
 from compiler.compress.masks import Masks
+from compiler.compress.rows import layer_inputs, output_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from compiler.compress.trainer import Trainer
     from compiler.ir import Graph
 
-__all__ = ["LocalFit", "least_squares", "solve_filter"]
+__all__ = ["LocalFit", "least_squares"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,64 +46,28 @@ def least_squares(graph: Graph, reference: Graph, masks: Masks, trainer: Trainer
         wanted = trainer.activations(reference, fit.samples, [targets[layer.name].node.output])
         seen = trainer.activations(fitted, fit.samples, [layer.node.input(0)])
         x = layer_inputs(fitted, layer, seen[layer.node.input(0)])
-        y = _outputs(layer, wanted[targets[layer.name].node.output])
-        if y.shape[0] != layer.value(fitted).shape[0]:
+        y = output_rows(layer, wanted[targets[layer.name].node.output])
+        if y.shape[1] != len(layer.value(fitted)):
             continue
         _fit_layer(fitted, layer, masks, x, y, fit.damping)
     return fitted
 
 
-def _outputs(layer: Layer, y: NDArray[np.floating]) -> NDArray[np.float64]:
-    """``[filters, n * positions]``, in the order of :func:`layer_inputs`."""
-    last = layer.node.op_type == "FullyConnected"
-    return (
-        (np.moveaxis(y, -1, 0) if last else np.moveaxis(y, 1, 0)).reshape(y.shape[-1 if last else 1], -1).astype(float)
-    )
-
-
 def _fit_layer(
-    graph: Graph, layer: Layer, masks: Masks, x: NDArray[np.floating], y: NDArray[np.float64], damping: float
+    graph: Graph, layer: Layer, masks: Masks, x: NDArray[np.floating], y: NDArray[np.floating], damping: float
 ) -> None:
+    """Set the weights of ``layer``, and its bias, from inputs ``[groups, rows, d]`` and outputs ``[rows, filters]``."""
     kernels = layer.value(graph)
-    filters = kernels.shape[0]
-    rows = kernels.reshape(filters, -1).astype(np.float64)
-    kept = layer.kernels(masks[layer.weights]).reshape(rows.shape)
+    shape = (layer.groups, -1, x.shape[2])
+    rows, kept = kernels.reshape(shape), layer.kernels(masks[layer.weights]).reshape(shape)
+    wanted = np.split(y, layer.groups, axis=1)
     bias = graph.constant(layer.node.input(2)) if layer.node.input(2) else None
-    offsets = None if bias is None else bias.astype(np.float64).copy()
-    extra = 0 if bias is None else 1
-    ones = np.ones((x.shape[0], x.shape[1], extra))
-    columns = np.concatenate([x.astype(np.float64), ones], axis=2)
-    moments = columns.transpose(0, 2, 1) @ columns
-    per_group = filters // layer.groups
-    for index in range(filters):
-        group = index // per_group
-        free = np.append(kept[index], np.ones(extra, bool))
-        start = np.append(rows[index], offsets[index] if offsets is not None else [])
-        solved = solve_filter(moments[group], columns[group].T @ y[index], start, free, damping)
-        rows[index] = solved[: rows.shape[1]]
-        if offsets is not None:
-            offsets[index] = solved[-1]
-    graph.set_constant(layer.weights, layer.restore(rows.reshape(kernels.shape)).astype(np.float32))
-    if offsets is not None:
-        graph.set_constant(layer.node.input(2), offsets.astype(np.float32))
-
-
-def solve_filter(
-    moments: NDArray[np.float64],
-    cross: NDArray[np.float64],
-    start: NDArray[np.float64],
-    free: NDArray[np.bool_],
-    damping: float,
-) -> NDArray[np.float64]:
-    """``argmin w^T M w - 2 c^T w + d |w - start|^2`` over the ``free`` weights, the others zero.
-
-    ``d`` is ``damping`` times the mean of the diagonal of ``M = X^T X``; ``c = X^T y``.
-    """
-    solved = np.zeros_like(start)
-    if not free.any():
-        return solved
-    inside = moments[np.ix_(free, free)]
-    scale = float(np.trace(inside)) / len(inside)
-    extra = damping * scale if scale > 0 else 1.0
-    solved[free] = np.linalg.solve(inside + extra * np.eye(len(inside)), cross[free] + extra * start[free])
-    return solved
+    fitted, offsets = np.zeros(rows.shape), []
+    for group in range(layer.groups):
+        task = problem(x[group], wanted[group], rows[group].T, centred=bias is not None, damping=damping)
+        weights = task.solve(kept[group].T)
+        fitted[group] = weights.T
+        offsets.append(task.bias(weights))
+    graph.set_constant(layer.weights, layer.restore(fitted.reshape(kernels.shape)).astype(np.float32))
+    if bias is not None:
+        graph.set_constant(layer.node.input(2), np.concatenate(offsets).astype(np.float32).reshape(bias.shape))

@@ -37,6 +37,11 @@ class Registry(Generic[Method]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._entries: dict[str, Entry[Method]] = {}
+        self._refused: dict[str, str] = {}
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Let who asks for ``name`` know why there is no such method, and what to do instead."""
+        self._refused[name] = reason
 
     def register(self, name: str, *, paper: str) -> Callable[[Registered], Registered]:
         """A decorator that registers a class or function.
@@ -65,6 +70,8 @@ class Registry(Generic[Method]):
 
     def entry(self, name: str) -> Entry[Method]:
         """The entry of that name, or the error of ``__getitem__``."""
+        if name in self._refused:
+            raise ModelError(f"{self.kind} {name!r}: {self._refused[name]}")
         if name not in self._entries:
             near = difflib.get_close_matches(name, list(self._entries), n=1)
             hint = f"did you mean {near[0]}? " if near else ""

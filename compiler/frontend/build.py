@@ -11,6 +11,7 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.frontend.attributes import attribute_value
 from compiler.frontend.fills import expand_fills
+from compiler.frontend.formats import formats_of
 from compiler.frontend.limits import MAX_ELEMENTS, MAX_WEIGHTS, element_count
 from compiler.frontend.operands import check_operands
 from compiler.frontend.qlinear import expand_qlinear
@@ -64,6 +65,7 @@ def _build(path: Path) -> Graph:
     _drop_unread_outputs(model.graph)
     tensors = infer_shapes(path, model, constants)
     graph = Graph(model.graph.name or path.stem, opset=opset_of(model))
+    graph.formats = formats_of(model)
     for name, value in constants.items():
         graph.set_constant(name, value)
     for node in model.graph.node:

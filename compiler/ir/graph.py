@@ -16,7 +16,11 @@ from compiler.ir.shapes import check_shapes
 from compiler.ir.tensor import Port, Tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
+
+    from compiler.ir.formats import Format
 
 __all__ = ["Graph", "Operator", "outputs_of"]
 
@@ -43,6 +47,8 @@ class Graph:
         self.output_ports: tuple[Port, ...] = ()
         self.notes: tuple[str, ...] = ()
         """What the user should know about how this graph was made, one sentence each."""
+        self.formats: Mapping[str, Format] = {}
+        """Of layers' weights before lowering, by the layer's name, as far as the file tells."""
         self._graph: nx.DiGraph = nx.DiGraph()
         self._tensors: dict[str, Tensor] = {}
         self._constants: dict[str, NDArray] = {}
@@ -230,6 +236,7 @@ class Graph:
         """An independent graph with the same operators, constants and order."""
         twin = Graph(self.name, opset=self.opset)
         twin.input_ports, twin.output_ports, twin.notes = self.input_ports, self.output_ports, self.notes
+        twin.formats = self.formats
         twin._graph = self._graph.copy()
         twin._tensors, twin._constants = dict(self._tensors), dict(self._constants)
         twin._producer = dict(self._producer)

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from compiler.ir.formats import Format
     from compiler.ir.layout import Layout
     from compiler.ir.node import Node
 
 __all__ = [
+    "WIDEST",
+    "WIDEST_TWO_PLANES",
     "Add",
     "Concat",
     "Conv",
@@ -35,6 +38,11 @@ __all__ = [
 ]
 
 from enum import Enum
+
+WIDEST = 255
+"""A weight of 8 bits less a zero point."""
+WIDEST_TWO_PLANES = 127 + 256 * 127
+"""``W_L + 256 W_H``, both signed bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +96,8 @@ class Conv(IntegerOp):
     """
 
     weights: NDArray[np.int16]
-    """``[kernel_h, kernel_w, channels / groups, filters]``, zero point already subtracted: -255..255."""
+    """``[kernel_h, kernel_w, channels / groups, filters]``, zero point already subtracted: up to
+    :data:`WIDEST` either way, or :data:`WIDEST_TWO_PLANES` of two planes of bytes, which no engine runs."""
     bias: NDArray[np.int32]
     """``[filters]``; not including the input's zero point."""
     input_zero_point: int
@@ -99,6 +108,8 @@ class Conv(IntegerOp):
     dilations: tuple[int, int] = (1, 1)
     groups: int = 1
     residual: Residual | None = None
+    format: Format | None = None
+    """Of the weights, where the model tells."""
 
 
 class PoolKind(Enum):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from compiler.errors import ModelError
 from compiler.evaluate import is_plain_window, window
 from compiler.ir import Add, Concat, Conv, Layout, MatMul, Node, Pool, PoolKind, QuantParams, Requantize
+from compiler.ir.integer import WIDEST, WIDEST_TWO_PLANES
 from compiler.lower.scope import Scope, natural
 from compiler.lower.values import Activation, Constant, Pending, Value, Weights
 from compiler.numerics import mantissa_shift, residual
@@ -87,19 +88,20 @@ def _bias(value: Value | None, filters: int, scale: NDArray[np.float32]) -> NDAr
 def _weights(value: Weights, axis: int) -> NDArray[np.int16]:
     centred = value.centred
     different = distinct(centred)
-    if centred.dtype != np.int16 and max(different.max(initial=0), -different.min(initial=0)) > 255:
-        raise ModelError("its weights are wider than 8 bits")
+    widest = WIDEST_TWO_PLANES if value.values.dtype == np.int16 else WIDEST
+    if centred.dtype != np.int16 and max(different.max(initial=0), -different.min(initial=0)) > widest:
+        raise ModelError(f"its weights are wider than {'two planes of 8 bits' if widest > WIDEST else '8 bits'}")
     if value.scale.size > 1 and value.axis % value.values.ndim != axis:
         raise ModelError(f"its weights are quantised along axis {value.axis}, not along their filters (axis {axis})")
     return elementwise(lambda values: values.astype(np.int16, copy=False), centred)
 
 
-def _check_range(weights: NDArray[np.int16], bias: NDArray[np.int32], x: QuantParams) -> None:
+def _check_range(weights: NDArray[np.int16], widest: int, bias: NDArray[np.int32], x: QuantParams) -> None:
     reach = max(x.zero_point + 128, 127 - x.zero_point)
     filters, largest = weights.shape[-1], int(np.abs(bias.astype(np.int64)).max(initial=0))
-    if weights.size // filters * 255 * reach + largest < ACCUMULATOR_LIMIT:
+    if weights.size // filters * widest * reach + largest < ACCUMULATOR_LIMIT:
         return
-    sums = np.abs(weights).reshape(-1, filters).sum(axis=0, dtype=np.int64)
+    sums = np.abs(weights.astype(np.int64)).reshape(-1, filters).sum(axis=0, dtype=np.int64)
     worst = sums * reach + np.abs(bias.astype(np.int64))
     if worst.max(initial=0) >= ACCUMULATOR_LIMIT:
         raise ModelError(f"its accumulator can reach {worst.max()}, beyond 32 bits; split the layer's inputs")
@@ -125,7 +127,8 @@ def _sums(
     """
     unit = np.float32(x.scale) * scale
     few = distinct(kernel)
-    room = 127 // max(int(few.max(initial=0)), -int(few.min(initial=0)), 1)
+    widest = max(int(few.max(initial=0)), -int(few.min(initial=0)), 1)
+    room = 127 // widest
     if node.bipolar() is not None:
         return _signs(node, kernel, bias, unit, room // 2 * 2, out)
     if room > 1 and isinstance(bias, Constant) and bias.value.any():
@@ -133,7 +136,7 @@ def _sums(
     integers = _bias(bias, kernel.shape[-1], unit)
     if integers is None:
         return None
-    _check_range(kernel, integers, x)
+    _check_range(kernel, max(widest, 127), integers, x)
     return _Sums(kernel, integers, _requantize(node, x, scale, out))
 
 
@@ -182,6 +185,7 @@ def _conv(scope: Scope, pending: Pending, output: str, quant: QuantParams) -> Ac
         pads,
         dilations,
         node.integer("group", 1),
+        format=scope.source.formats.get(node.name),
     )
     _, hwc = natural(scope.source.tensor(node.output).shape)
     scope.emit(operator, hwc, quant)
@@ -210,7 +214,8 @@ def _fully_connected(scope: Scope, pending: Pending, output: str, quant: QuantPa
         tensor = scope.natural(x, channels_last=True)
         height, width = scope.target.tensor(tensor).shape[:2]
     name = scope.target.fresh(node.name)
-    operator = Conv(name, (tensor,), output, kernel, sums.bias, have.zero_point, sums.rule)
+    known = scope.source.formats.get(node.name)
+    operator = Conv(name, (tensor,), output, kernel, sums.bias, have.zero_point, sums.rule, format=known)
     scope.emit(operator, (height, width, filters), quant)
     return Activation(output, Layout.natural(scope.source.tensor(node.output).shape, channels_last=True))
 

@@ -16,6 +16,7 @@ import numpy as np
 from compiler.errors import ModelError
 from compiler.ir.integer import Add, Concat, Conv, IntegerOp, MatMul, Permute, Pool, PoolKind, Residual
 from compiler.numerics import mantissa_shift
+from compiler.passes.low_planes import has_two_planes
 from compiler.repeats import distinct
 from rtl.isa import PARAM_BYTES, AccumulateOp, PostConfig
 
@@ -262,6 +263,11 @@ def _conv(graph: Graph, op: Conv, config: ArchConfig) -> Job:
     _check_bias(op)
     bias = functools.cache(functools.partial(_folded_bias, op))
     wide = _is_wide(op.weights)
+    if wide and has_two_planes(op):
+        raise ModelError(
+            f"{op.name}: its weights have two planes of 8 bits, which no engine runs yet: hwsim estimate tells what "
+            "they would cost"
+        )
     channelwise = op.groups == in_shape[2] == filters and op.groups > 1
     depthwise = channelwise and 1 < kw <= config.dense.depthwise_taps
     depthwise = depthwise and op.dilations[1] == 1 and op.strides[1] < 16

@@ -118,23 +118,6 @@ def _pruning() -> Iterator[str]:
     yield from pruning.lines()
 
 
-def _sweeps() -> Iterator[str]:
-    yield "What a sweep costs beside its evaluations, in one process; and the same sweep on one Dask worker and on two."
-    yield ""
-    o, w = sweeping.overhead(), sweeping.workers()
-    yield from table(
-        ("", "measured", "required"),
-        [
-            (f"overhead per point, grid of {o.points:,}, ms", f"{o.grid_ms:.1f}", "< 50"),
-            (f"overhead per point, NSGA-II, {o.trials:,} trials, ms", f"{o.sampler_ms:.1f}", "< 50"),
-            (f"{w.points} points, one worker, s", f"{w.one_s:.1f}", ""),
-            (f"{w.points} points, two workers, s", f"{w.two_s:.1f}", ""),
-            ("speed of two workers over one", f"{w.one_s / w.two_s:.2f}", ">= 1.7"),
-            ("results point for point", "equal" if w.equal else "**different**", "equal"),
-        ],
-    )
-
-
 SECTIONS: tuple[Section, ...] = (
     Section(key="build", title="From an empty cache to a simulated network", measure=_turnaround),
     Section(key="cocotb", title="What cocotb costs", measure=_overhead),
@@ -152,7 +135,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(key="energies", title="Published energies", measure=energies.lines),
     Section(key="silicon", title="Energy of a MAC in silicon", measure=silicon.lines),
     Section(key="tools", title="Speed beside ZigZag and SCALE-Sim", measure=speed.against_others),
-    Section(key="sweeps", title="Sweeps", measure=_sweeps),
+    Section(key="sweeps", title="Sweeps", measure=sweeping.lines),
     Section(key="pruning", title="Energy-aware pruning beside pruning by magnitude", measure=_pruning),
     Section(key="speed", title="Speed of an estimate", measure=speed.of_estimates),
 )

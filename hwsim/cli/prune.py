@@ -15,7 +15,10 @@ __all__ = ["prune"]
 
 Goal = Annotated[str, typer.Option(metavar="energy|latency|edp", help="What to make small on ARCH.")]
 MethodName = Annotated[
-    str, typer.Option("--method", metavar="energy-aware|magnitude", help="By cost, or as before there were models.")
+    str,
+    typer.Option(
+        "--method", metavar="energy-aware|magnitude|magnitude-uniform", help="By cost, or as before there were models."
+    ),
 ]
 MaxLoss = Annotated[float, typer.Option(metavar="POINTS", help="Accuracy that may be lost, in points of 100.")]
 Rounds = Annotated[int, typer.Option(help="Of pruning and fine-tuning, at most.")]

@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from hwsim.energy.prices import COMPONENTS
+from hwsim.results import EnergyPj
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from compiler.compress.masks import Masks
     from compiler.ir import Graph
 
-__all__ = ["OBJECTIVES", "CostModel", "LayerCost", "NetworkCost", "Objective", "Unit"]
+__all__ = ["OBJECTIVES", "CostModel", "LayerCost", "NetworkCost", "Objective", "Unit", "layer_costs"]
 
 Objective = Literal["energy", "latency", "edp"]
 OBJECTIVES: tuple[Objective, ...] = ("energy", "latency", "edp")
@@ -27,6 +33,21 @@ class LayerCost:
 
     energy_pj: float
     cycles: int
+    parts: EnergyPj | None = None
+    """Where the energy goes; None if the model does not tell."""
+
+
+def layer_costs(
+    names: Sequence[str], parts: NDArray[np.floating], cycles: NDArray[np.floating] | NDArray[np.integer]
+) -> dict[str, LayerCost]:
+    """By name, what jobs ``names`` take together: ``parts`` ``[jobs, components]`` in pJ, ``cycles`` ``[jobs]``."""
+    found: dict[str, LayerCost] = {}
+    for name in dict.fromkeys(names):
+        mine = [index for index, other in enumerate(names) if other == name]
+        energy = EnergyPj(**dict(zip(COMPONENTS, parts[mine].sum(axis=0).tolist(), strict=True)))
+        spent = sum(round(float(cycles[index])) for index in mine)
+        found[name] = LayerCost(energy_pj=energy.total, cycles=spent, parts=energy)
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +55,14 @@ class NetworkCost:
     """Of a network, by the names of its layers, those without weights included."""
 
     layers: Mapping[str, LayerCost]
+
+    @property
+    def parts(self) -> EnergyPj | None:
+        """Where the network's energy goes; None if the model does not tell."""
+        known = [layer.parts for layer in self.layers.values() if layer.parts is not None]
+        if not known:
+            return None
+        return EnergyPj(**{name: sum(getattr(part, name) for part in known) for name in COMPONENTS})
 
     @property
     def energy_pj(self) -> float:
@@ -72,8 +101,8 @@ class CostModel(Protocol):
     """
 
     @property
-    def unit(self) -> Unit:
-        """What must go as a whole to save anything."""
+    def units(self) -> tuple[Unit, ...]:
+        """What saves anything if it goes as a whole, the coarsest first."""
         ...
 
     @property

@@ -14,7 +14,7 @@ from compiler.mapping.compile import compile_graph
 from compiler.passes.base import run_passes
 from compiler.quantize import quantize_graph
 from compiler.quantize.calibrate import nominal
-from hwsim.codesign.cost import LayerCost, NetworkCost, Unit
+from hwsim.codesign.cost import NetworkCost, Unit, layer_costs
 from hwsim.cycles import program_cycles
 from hwsim.energy.model import EnergyModel
 
@@ -31,11 +31,11 @@ class DenseCost:
     """Each candidate is shrunk, quantised, mapped, and priced by the event.
 
     A dense array multiplies zeros like any other number, and moves them too. Only channels that are gone from the
-    tensors cost nothing; so its unit is the channel, and ``quantum`` the columns that a tile of filters has. Neither
-    timing nor events depend on the weights' values here, only on shapes: each shape is priced once.
+    tensors cost nothing; so its only unit is the channel, and ``quantum`` the columns that a tile of filters has.
+    Neither timing nor events depend on the weights' values here, only on shapes: each shape is priced once.
     """
 
-    unit: Unit = "channel"
+    units: tuple[Unit, ...] = ("channel",)
 
     def __init__(self, config: ArchConfig) -> None:
         self._config = config
@@ -62,13 +62,8 @@ class DenseCost:
         run_passes(integer, INTEGER_PASSES)
         program = compile_graph(integer, self._config)
         cycles = program_cycles(program, self._config)
-        energies = self._energy.energy(cycles.counters, cycles.layers)
-        layers: dict[str, LayerCost] = {}
-        for layer, energy, spent in zip(program.layers, energies, cycles.layers.tolist(), strict=True):
-            # An operator may be several jobs.
-            before = layers.get(layer.name, LayerCost(energy_pj=0.0, cycles=0))
-            layers[layer.name] = LayerCost(energy_pj=before.energy_pj + energy.total, cycles=before.cycles + spent)
-        return NetworkCost(layers)
+        parts = self._energy.price(cycles.counters, cycles.layers)
+        return NetworkCost(layer_costs([layer.name for layer in program.layers], parts, cycles.layers))
 
 
 def _shapes(graph: Graph) -> Shapes:

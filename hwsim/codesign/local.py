@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compiler.compress.linear_problem import Problem, problem
 from compiler.compress.masks import Masks
-from hwsim.codesign.least_squares import Problem, problem
+from compiler.compress.rows import layer_inputs, output_rows, weight_matrix, weights_of_matrix
 from hwsim.codesign.restoration import largest, restore_channels, restore_elements
-from hwsim.codesign.rows import input_rows, output_rows, weight_matrix, weights_of_matrix
 from hwsim.codesign.targets import ChannelTarget, ElementTarget, Reader, Target
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from compiler.compress.trainer import Trainer
     from compiler.ir import Graph
 
-__all__ = ["Candidate", "Local"]
+__all__ = ["Candidate", "Fit", "Local"]
 
 MOST_ROWS = 1 << 14
 """Rows of a problem: windows beyond it are drawn evenly."""
@@ -27,17 +27,25 @@ MOST_ROWS = 1 << 14
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
-    """One target with ``kept`` units, refitted."""
+    """One target with ``kept`` units; its weights as they were."""
 
     kept: int
     masks: Masks
-    weights: dict[str, NDArray]
-    """The new values of the readers' constants."""
+    left: tuple[NDArray[np.bool_], ...]
+    """Of each reader's weights ``[d, f]``, those that are left."""
     removed_error: float
     """What magnitude alone would lose, of the readers' outputs, 0..1."""
     restored_error: float
     """What is lost after restoration."""
-    fitted_error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fit:
+    """What the readers of a candidate become."""
+
+    weights: dict[str, NDArray]
+    """The new values of their constants."""
+    error: float
     """What is lost after the least-squares fit."""
 
 
@@ -75,15 +83,13 @@ class Local:
         by_magnitude = largest(scores, count)
         pairs = [(p, reader.channels) for p, reader in zip(self._problems, target.readers, strict=True)]
         kept = restore_channels(pairs, scores, count)
-        inputs = [self._inputs(reader, kept) for reader in target.readers]
-        fitted = [p.solve(rows) for p, rows in zip(self._problems, inputs, strict=True)]
+        left = self._left(kept)
         return Candidate(
             kept=count,
             masks=target.prune(self._graph, self._masks, kept),
-            weights=self._constants(fitted),
-            removed_error=self._loss([self._inputs(reader, by_magnitude) for reader in target.readers]),
-            restored_error=self._loss(inputs),
-            fitted_error=self._mean([p.error(w) for p, w in zip(self._problems, fitted, strict=True)]),
+            left=left,
+            removed_error=self._loss(self._left(by_magnitude)),
+            restored_error=self._loss(left),
         )
 
     def _elements(self, target: ElementTarget, count: int) -> Candidate:
@@ -94,33 +100,37 @@ class Local:
         present = everywhere[:, alive]
         by_magnitude = largest(np.where(present, np.abs(task.weights), -np.inf), count)
         kept = restore_elements(task, present, count)
-        fitted = task.solve_elements(kept)
         spread = np.zeros(everywhere.shape, bool)
         spread[:, alive] = kept
         mask = layer.restore(spread.T.reshape(layer.value(self._graph).shape))
         return Candidate(
             kept=count,
             masks=self._masks & Masks({layer.weights: np.ascontiguousarray(mask)}),
-            weights=self._constants([fitted]),
-            removed_error=task.error(np.where(by_magnitude, task.weights, 0.0)),
-            restored_error=task.error(np.where(kept, task.weights, 0.0)),
-            fitted_error=task.error(fitted),
+            left=(kept,),
+            removed_error=self._loss((by_magnitude,)),
+            restored_error=self._loss((kept,)),
         )
 
-    def _inputs(self, reader: Reader, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The inputs ``[d]`` of a reader that are left; those that earlier targets have pruned are not."""
-        alive = (reader.channels < 0) | kept[reader.channels]
-        if reader.layer.weights in self._masks:
-            mask = weight_matrix(reader.layer.kernels(self._masks[reader.layer.weights]))
-            alive &= mask.any(axis=1)
-        return alive
+    def fit(self, candidate: Candidate) -> Fit:
+        """Step 4 on the candidate that was chosen."""
+        fitted = [p.solve(left) for p, left in zip(self._problems, candidate.left, strict=True)]
+        error = self._mean([p.error(w) for p, w in zip(self._problems, fitted, strict=True)])
+        return Fit(weights=self._constants(fitted), error=error)
 
-    def _loss(self, inputs: list[NDArray[np.bool_]]) -> float:
-        """Of the weights as they are, with these inputs only."""
-        errors = [
-            p.error(np.where(rows[:, None], p.weights, 0.0)) for p, rows in zip(self._problems, inputs, strict=True)
-        ]
-        return self._mean(errors)
+    def _left(self, kept: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], ...]:
+        """The weights ``[d, f]`` of each reader that are left with channels ``kept``, less those pruned before."""
+        found = []
+        for reader, task, alive in zip(self._target.readers, self._problems, self._outputs, strict=True):
+            inputs = (reader.channels < 0) | kept[reader.channels]
+            left = np.repeat(inputs[:, None], task.weights.shape[1], axis=1)
+            if reader.layer.weights in self._masks:
+                left &= weight_matrix(reader.layer.kernels(self._masks[reader.layer.weights]))[:, alive]
+            found.append(left)
+        return tuple(found)
+
+    def _loss(self, left: tuple[NDArray[np.bool_], ...]) -> float:
+        """Of the weights as they are, with only these."""
+        return self._mean([p.error(np.where(w, p.weights, 0.0)) for p, w in zip(self._problems, left, strict=True)])
 
     @staticmethod
     def _mean(errors: list[float]) -> float:
@@ -154,7 +164,7 @@ def _alive_outputs(reader: Reader, graph: Graph, masks: Masks) -> NDArray[np.boo
 
 def _problem(reader: Reader, graph: Graph, x: NDArray, y: NDArray, alive: NDArray[np.bool_]) -> Problem:
     layer = reader.layer
-    left, right = input_rows(layer, x), output_rows(layer, y)
+    (left,), right = layer_inputs(graph, layer, x), output_rows(layer, y)
     if len(left) > MOST_ROWS:
         chosen = np.random.default_rng(0).permutation(len(left))[:MOST_ROWS]
         left, right = left[chosen], right[chosen]

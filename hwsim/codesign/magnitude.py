@@ -1,8 +1,9 @@
 """Pruning by magnitude alone: what energy-aware pruning is measured against.
 
-Of single weights, those of each layer below a threshold that follows their spread: Han et al., "Learning both Weights
-and Connections for Efficient Neural Networks", NeurIPS 2015. Of channels, the same share of every layer, by the norm of
-their weights: Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017.
+By one threshold over the whole network, or by the same share of every layer. Of single weights: Han et al., "Learning
+both Weights and Connections for Efficient Neural Networks", NeurIPS 2015, whose thresholds are a quality factor times
+the spread of each layer. Of channels, by the norm of their weights: Li et al., "Pruning Filters for Efficient
+ConvNets", ICLR 2017.
 """
 
 from __future__ import annotations
@@ -16,36 +17,61 @@ from hwsim.codesign.restoration import largest
 from hwsim.codesign.targets import ChannelTarget, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
+    from hwsim.codesign.settings import Method
     from hwsim.codesign.state import Pruned
 
-__all__ = ["prune_by_magnitude"]
+    Ranking = Sequence[NDArray[np.float64]]
+
+__all__ = ["RANKINGS", "prune_by_magnitude"]
 
 
-def prune_by_magnitude(targets: Sequence[Target], pruned: Pruned, share: float) -> Masks:
-    """The masks of ``pruned`` without another ``share`` (0..1) of what is left.
+def prune_by_magnitude(targets: Sequence[Target], pruned: Pruned, share: float, method: Method) -> Masks:
+    """The masks of ``pruned`` without another ``share`` (0..1) of what is left, chosen by one of :data:`RANKINGS`.
 
-    Of weights, so many over all layers, ranked by magnitude over their layer's standard deviation; of channels, so many
-    in each target, at least one being kept.
+    Every target keeps at least one of its units.
     """
+    kept = RANKINGS[method]([_scores(target, pruned) for target in targets], share)
     masks = pruned.masks
-    elements = [target for target in targets if not isinstance(target, ChannelTarget)]
-    for target in targets:
+    for target, units in zip(targets, kept, strict=True):
         if isinstance(target, ChannelTarget):
-            present = target.present(masks)
-            scores = np.where(present, target.magnitudes(pruned.graph), -np.inf)
-            count = max(1, round((1 - share) * int(present.sum())))
-            masks = target.prune(pruned.graph, masks, largest(scores, count))
-    if not elements:
-        return masks
-    scores = {}
-    for target in elements:
-        present, value = target.present(pruned.graph, masks), pruned.graph.constant(target.layer.weights)
+            masks = target.prune(pruned.graph, masks, units)
+        else:
+            masks = masks & Masks({target.layer.weights: units})
+    return masks
+
+
+def _scores(target: Target, pruned: Pruned) -> NDArray[np.float64]:
+    """Of each unit, its magnitude over the spread of its target's; -inf for one that is gone."""
+    if isinstance(target, ChannelTarget):
+        present, sizes = target.present(pruned.masks), target.magnitudes(pruned.graph)
+        spread = float(sizes[present].mean()) if present.any() else 1.0
+    else:
+        present = target.present(pruned.graph, pruned.masks)
+        value = pruned.graph.constant(target.layer.weights)
         assert value is not None, "a layer's weights are constant"
-        spread = float(np.std(value[present])) if present.any() else 1.0
-        scores[target.layer.weights] = np.where(present, np.abs(value) / (spread or 1.0), -np.inf)
-    ranked = np.concatenate([s[np.isfinite(s)] for s in scores.values()])
+        sizes, spread = np.abs(value).astype(np.float64), float(np.std(value[present])) if present.any() else 1.0
+    return np.where(present, sizes / (spread or 1.0), -np.inf)
+
+
+def _everywhere(scores: Ranking, share: float) -> list[NDArray[np.bool_]]:
+    """One threshold."""
+    ranked = np.concatenate([s[np.isfinite(s)] for s in scores])
     count = round(share * ranked.size)
     threshold = np.partition(ranked, count)[count] if count < ranked.size else np.inf
-    return masks & Masks({name: score >= threshold for name, score in scores.items()})
+    return [(s >= threshold) | largest(s, 1) for s in scores]
+
+
+def _uniformly(scores: Ranking, share: float) -> list[NDArray[np.bool_]]:
+    """The same share of every target."""
+    return [largest(s, max(1, round((1 - share) * int(np.isfinite(s).sum())))) for s in scores]
+
+
+RANKINGS: dict[Method, Callable[[Ranking, float], list[NDArray[np.bool_]]]] = {
+    "magnitude": _everywhere,
+    "magnitude-uniform": _uniformly,
+}
+"""Which units a method keeps, by their scores in each target."""

@@ -178,6 +178,7 @@ def _report(pruner: Pruner, state: State, trainer: TorchTrainer, *, name: str, a
         test_accuracy_after=trainer.test(tuned),
         steps=state.locals,
         rounds=state.rounds,
+        parts=None if before.parts is None or after.parts is None else (before.parts, after.parts),
     )
 
 

@@ -22,22 +22,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.compress.masks import Masks
-from hwsim.codesign.local import Candidate, Local
-from hwsim.codesign.magnitude import prune_by_magnitude
+from hwsim.codesign.local import Candidate, Fit, Local
+from hwsim.codesign.magnitude import RANKINGS, prune_by_magnitude
 from hwsim.codesign.state import LocalStep, Pruned, RoundStep, State, load_state, save_state
-from hwsim.codesign.targets import ChannelTarget, Target, targets
+from hwsim.codesign.targets import ChannelTarget, Target, targets, without_dead
 from hwsim.progress import SILENT
 
 if TYPE_CHECKING:
     from compiler.compress.trainer import Trainer
     from compiler.ir import Graph
     from hwsim.codesign.cost import CostModel, NetworkCost
-    from hwsim.codesign.settings import PruneSettings
+    from hwsim.codesign.settings import Method, PruneSettings
     from hwsim.progress import Reporter
 
 __all__ = ["Pruner"]
 
-_START = {"energy-aware": 0.4, "magnitude": 0.3}
+_START: dict[Method, float] = {"energy-aware": 0.4, "magnitude": 0.3, "magnitude-uniform": 0.3}
 """The share of a target that goes in the first round: at most, or exactly."""
 _CAUTION = 0.5
 """What is left of that share after a round that missed the floor."""
@@ -67,7 +67,10 @@ class Pruner:
     ) -> None:
         self.graph, self.cost, self.settings = graph, cost, settings
         self._trainer, self._work, self._key, self._reporter = trainer, work, key, reporter
-        self.targets: dict[str, Target] = {target.name: target for target in targets(graph, cost.unit)}
+        # Magnitude knows no structure: it takes the finest that the hardware can use.
+        units = cost.units if settings.method == "energy-aware" else cost.units[-1:]
+        self.targets: dict[str, Target] = {target.name: target for unit in units for target in targets(graph, unit)}
+        self._channels = tuple(t for t in targets(graph, "channel") if isinstance(t, ChannelTarget))
         self.baseline = trainer.evaluate(graph)
         self.floor = self.baseline - settings.max_loss
 
@@ -112,8 +115,8 @@ class Pruner:
         if state.round >= self.settings.rounds or not order:
             return replace(state, done=True)
         current = state.accepted
-        if self.settings.method == "magnitude":
-            masks = prune_by_magnitude(tuple(self.targets.values()), current, state.strength)
+        if self.settings.method in RANKINGS:
+            masks = prune_by_magnitude(tuple(self.targets.values()), current, state.strength, self.settings.method)
             return replace(state, current=Pruned(current.graph, masks), order=order, position=len(order))
         return replace(state, current=current, order=order, position=0)
 
@@ -125,15 +128,17 @@ class Pruner:
         local = Local(target, current.graph, accepted.graph, current.masks, self._trainer, self.settings.samples)
         cost, now = self._cost(accepted), self._value(current)
         candidates = {count: local.candidate(count) for count in self._counts(target, local.count, state.strength)}
-        values = {count: self._value(self._applied(current, c)) for count, c in candidates.items()}
+        values = {count: self._value(Pruned(current.graph, c.masks)) for count, c in candidates.items()}
 
         def price(count: int) -> float:
-            return values[count] / now + candidates[count].fitted_error / state.trade
+            return values[count] / now + candidates[count].restored_error / state.trade
 
         # Of equals, the one that keeps most.
         chosen = min(sorted(candidates, reverse=True), key=price)
+        fit = local.fit(candidates[chosen])
         step = _logged(
             candidates[chosen],
+            fit,
             round_number=state.round,
             target=name,
             share=cost.share(target.layers, self.settings.objective),
@@ -141,7 +146,7 @@ class Pruner:
             values=(now, values[chosen]),
         )
         if chosen < local.count:
-            current = self._applied(current, candidates[chosen])
+            current = self._applied(current, candidates[chosen], fit)
         return replace(state, current=current, position=state.position + 1, locals=(*state.locals, step))
 
     def _counts(self, target: Target, present: int, most: float) -> list[int]:
@@ -157,9 +162,9 @@ class Pruner:
         return sorted(counts)
 
     @staticmethod
-    def _applied(pruned: Pruned, candidate: Candidate) -> Pruned:
+    def _applied(pruned: Pruned, candidate: Candidate, fit: Fit) -> Pruned:
         graph = pruned.graph.copy()
-        for name, value in candidate.weights.items():
+        for name, value in fit.weights.items():
             graph.set_constant(name, value)
         return Pruned(candidate.masks.apply(graph), candidate.masks)
 
@@ -167,11 +172,12 @@ class Pruner:
         """Step 5, and whether it was worth it."""
         if state.current.masks.equals(state.accepted.masks):
             return self._nothing_pruned(state)
-        masked = state.current.masks.apply(state.current.graph)
+        masks = without_dead(state.current.masks, self._channels, self.graph)
+        masked = masks.apply(state.current.graph)
         before = self._trainer.evaluate(masked)
-        tuned = self._trainer.fit(masked, state.current.masks, self.settings.epochs)
+        tuned = self._trainer.fit(masked, masks, self.settings.epochs)
         accuracy = self._trainer.evaluate(tuned)
-        current = Pruned(tuned, state.current.masks)
+        current = Pruned(tuned, masks)
         # Accuracies are counts of samples: what is the floor to the last sample holds it.
         accepted = accuracy >= self.floor - 1e-9
         step = RoundStep(
@@ -197,12 +203,19 @@ class Pruner:
 
     def _nothing_pruned(self, state: State) -> State:
         """Let savings count for more against errors; or end, where nothing is left that saves."""
-        done = self.settings.method == "magnitude" or state.trade >= _MOST_TRADE
+        done = self.settings.method in RANKINGS or state.trade >= _MOST_TRADE
         return replace(state, trade=2 * state.trade, done=done, order=(), position=0)
 
 
 def _logged(
-    candidate: Candidate, *, round_number: int, target: str, share: float, before: int, values: tuple[float, float]
+    candidate: Candidate,
+    fit: Fit,
+    *,
+    round_number: int,
+    target: str,
+    share: float,
+    before: int,
+    values: tuple[float, float],
 ) -> LocalStep:
     return LocalStep(
         round=round_number,
@@ -214,5 +227,5 @@ def _logged(
         value_after=values[1] if candidate.kept < before else values[0],
         removed_error=candidate.removed_error,
         restored_error=candidate.restored_error,
-        fitted_error=candidate.fitted_error,
+        fitted_error=fit.error,
     )

@@ -9,6 +9,7 @@ from hwsim.codesign.state import LocalStep, RoundStep
 
 if TYPE_CHECKING:
     from hwsim.codesign.settings import PruneSettings
+    from hwsim.results import EnergyPj
 
 __all__ = ["LayerSaving", "PruneReport"]
 
@@ -45,6 +46,8 @@ class PruneReport:
     test_accuracy_after: float
     steps: tuple[LocalStep, ...]
     rounds: tuple[RoundStep, ...]
+    parts: tuple[EnergyPj, EnergyPj] | None = None
+    """Where the energy goes, before and after; None if the model does not tell."""
 
     @property
     def energy_pj(self) -> tuple[float, float]:
@@ -77,14 +80,21 @@ class PruneReport:
             "test_accuracy_after": self.test_accuracy_after,
         }
 
+    def _parts(self) -> dict[str, Any] | None:
+        if self.parts is None:
+            return None
+        before, after = self.parts
+        return {"before": before.to_json(), "after": after.to_json()}
+
     def to_json(self) -> dict[str, Any]:
-        """Keys as the fields."""
+        """Keys as the fields; ``energy_pj`` is where the energy goes."""
         return {
             "model": self.model,
             "arch": self.arch,
             "data": self.data,
             "settings": asdict(self.settings),
             "totals": self.totals(),
+            "energy_pj": self._parts(),
             "layers": [asdict(layer) for layer in self.layers],
             "steps": [asdict(step) for step in self.steps],
             "rounds": [asdict(step) for step in self.rounds],

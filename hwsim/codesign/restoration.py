@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hwsim.codesign.least_squares import Problem
+    from compiler.compress.linear_problem import Problem
 
 __all__ = ["EXCESS", "largest", "restore_channels", "restore_elements"]
 

@@ -10,8 +10,8 @@ from hwsim.errors import InputError
 
 __all__ = ["METHODS", "Method", "PruneSettings"]
 
-Method = Literal["energy-aware", "magnitude"]
-METHODS: tuple[Method, ...] = ("energy-aware", "magnitude")
+Method = Literal["energy-aware", "magnitude", "magnitude-uniform"]
+METHODS: tuple[Method, ...] = ("energy-aware", "magnitude", "magnitude-uniform")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,9 @@ class PruneSettings:
 
     objective: Objective = "energy"
     method: Method = "energy-aware"
-    """``magnitude`` is what there was before: the same share of every layer, the smallest weights first, and nothing
-    but fine-tuning to repair it (Han et al., NeurIPS 2015; of filters: Li et al., ICLR 2017)."""
+    """The ones by magnitude are what there was before: the smallest weights first, by one threshold or the same share
+    of every layer, and nothing but fine-tuning to repair it (Han et al., NeurIPS 2015; of filters: Li et al., ICLR
+    2017)."""
     max_loss: float = 0.01
     """Accuracy that may be lost, 0..1, on the validation data."""
     epochs: int = 4

@@ -21,9 +21,10 @@ from compiler.quantize import quantize_graph
 from compiler.quantize.scales import IntegerWeights
 from hwsim.activity import program_works
 from hwsim.api import prepared
-from hwsim.codesign.cost import LayerCost, NetworkCost, Unit
+from hwsim.codesign.cost import NetworkCost, Unit, layer_costs
 from hwsim.cycles import program_cycles
 from hwsim.energy.model import EnergyModel
+from hwsim.energy.prices import COMPONENTS
 from hwsim.network import Network
 from workloads.registry import Workload
 
@@ -38,21 +39,24 @@ if TYPE_CHECKING:
 
 __all__ = ["SparseCost"]
 
-_MOST_VALUES = 4096
+_MOST_VALUES = 1024
 """Of a layer's weights, by which their shared values are found: quantiles beyond that say nothing new."""
 _PEAK = 127
+_ITERATIONS = 100
 
 
 class SparseCost:
     """Each candidate is quantised, its weights shared if the engine wants that, mapped, and run for ``inputs``.
 
-    Zero weights are not stored and zero activations not broadcast, so single weights count: its unit is the element.
-    What they save depends on where they are (an engine waits for its fullest PE) and on the activations that they
-    meet; the cost is the mean over ``inputs`` ``[n, ...]``. ``ranges`` are those of the network's activations
+    Zero weights are not stored and zero activations not broadcast, so single weights count. What they save depends on
+    where they are (an engine waits for its fullest PE) and on the activations that they meet; the cost is the mean over
+    ``inputs`` ``[n, ...]``. A channel that goes saves what no single weight does: the pointers of its column in every
+    PE, which are stored, moved and read however empty it is, and the broadcasts of its activations. ``ranges`` are
+    those of the network's activations
     (:func:`compiler.compress.finish.activation_ranges`).
     """
 
-    unit: Unit = "element"
+    units: tuple[Unit, ...] = ("channel", "element")
     quantum = 1
 
     def __init__(self, config: ArchConfig, ranges: Mapping[str, Range], inputs: NDArray[np.floating]) -> None:
@@ -65,20 +69,16 @@ class SparseCost:
         network, density = prepared(network, self._config, "balanced")
         program = compile_graph(network.graph, self._config, density=density)
         port = network.graph.input_ports[0]
-        energy = np.zeros(len(program.layers))
+        energy = np.zeros((len(program.layers), len(COMPONENTS)))
         spent = np.zeros(len(program.layers))
         for sample in self._inputs:
             values = interpret(network.graph, {port.name: sample.reshape(port.shape)})
             cycles = program_cycles(program, self._config, program_works(program, self._config, values))
-            energy += [e.total for e in self._energy.energy(cycles.counters, cycles.layers)]
+            energy += self._energy.price(cycles.counters, cycles.layers)
             spent += cycles.layers
-        layers: dict[str, LayerCost] = {}
-        for layer, pj, count in zip(program.layers, energy / len(self._inputs), spent / len(self._inputs), strict=True):
-            before = layers.get(layer.name, LayerCost(energy_pj=0.0, cycles=0))
-            layers[layer.name] = LayerCost(
-                energy_pj=before.energy_pj + float(pj), cycles=before.cycles + round(float(count))
-            )
-        return NetworkCost(layers)
+        samples = len(self._inputs)
+        names = [layer.name for layer in program.layers]
+        return NetworkCost(layer_costs(names, energy / samples, spent / samples))
 
     def _integer(self, graph: Graph, masks: Masks) -> Graph:
         small, left = shrink(graph, masks)
@@ -100,9 +100,6 @@ def _shared(layer: Layer, graph: Graph, count: int) -> IntegerWeights:
 
     Zeros stay, and nothing else becomes zero: the pattern is what is priced.
     """
-    # Late: a second to import.
-    from sklearn.cluster import KMeans
-
     value = graph.constant(layer.weights)
     assert value is not None, "a layer's weights are constant"
     kept = value[value != 0].astype(np.float64)
@@ -112,9 +109,25 @@ def _shared(layer: Layer, graph: Graph, count: int) -> IntegerWeights:
         sample = np.unique(np.quantile(kept, np.linspace(0, 1, min(kept.size, _MOST_VALUES))))
         table = sample
         if sample.size > count:
-            start = np.linspace(sample[0], sample[-1], count)[:, None]
-            table = np.sort(KMeans(count, init=start).fit(sample[:, None]).cluster_centers_[:, 0])
+            table = _centres(sample, count)
         nearest = table[np.searchsorted((table[1:] + table[:-1]) / 2, kept)]
         steps = np.clip(np.rint(nearest / scale[0]), -_PEAK, _PEAK)
         result[value != 0] = np.where(steps == 0, np.where(nearest < 0, -1, 1), steps).astype(np.int8)
     return IntegerWeights(result, scale, np.zeros(1, np.int32), layer.filter_axis)
+
+
+def _centres(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """``count`` centres of sorted ``values`` by Lloyd's iteration from evenly spaced ones, ascending.
+
+    On a line a value's nearest centre is found by bisection; candidates are priced by the hundred, and a general
+    k-means would take nearly all of their time.
+    """
+    centres = np.linspace(values[0], values[-1], count)
+    for _ in range(_ITERATIONS):
+        owner = np.searchsorted((centres[1:] + centres[:-1]) / 2, values)
+        sizes = np.bincount(owner, minlength=count)
+        moved = np.where(sizes > 0, np.bincount(owner, values, minlength=count) / np.maximum(sizes, 1), centres)
+        if np.array_equal(moved, centres):
+            break
+        centres = moved
+    return centres

@@ -14,11 +14,13 @@ from compiler.ir import Graph, Node
 from hwsim.training.parameters import trained
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from hwsim.codesign.cost import Unit
 
-__all__ = ["ChannelTarget", "ElementTarget", "Reader", "Target", "targets"]
+__all__ = ["ChannelTarget", "ElementTarget", "Reader", "Target", "targets", "without_dead"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +95,7 @@ class ElementTarget:
     @property
     def layers(self) -> frozenset[str]:
         """The layer itself."""
-        return frozenset({self.name})
+        return frozenset({self.layer.name})
 
     @property
     def readers(self) -> tuple[Reader, ...]:
@@ -114,8 +116,20 @@ def targets(graph: Graph, unit: Unit) -> tuple[Target, ...]:
     """All targets of a float graph, in the order of the network. Grouped convolutions' elements are left alone."""
     layers = weight_layers(graph)
     if unit == "element":
-        return tuple(ElementTarget(layer.name, layer) for layer in layers if layer.groups == 1)
+        return tuple(ElementTarget(f"{layer.name} (weights)", layer) for layer in layers if layer.groups == 1)
     return _channel_targets(graph, layers)
+
+
+def without_dead(masks: Masks, channels: Iterable[ChannelTarget], graph: Graph) -> Masks:
+    """``masks`` without the channels that nothing is left of in some tensor: unmade or unread, they are of no use.
+
+    Han et al., NeurIPS 2015, section 3.5. One channel of each target stays.
+    """
+    for target in channels:
+        present = target.present(masks)
+        if present.any() and not present.all():
+            masks = target.prune(graph, masks, present)
+    return masks
 
 
 def _channel_targets(graph: Graph, layers: list[Layer]) -> tuple[ChannelTarget, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.energy.hardware import flip_flops, memories, multipliers
-from hwsim.energy.prices import COMPONENTS, PRICES, Costs
+from hwsim.energy.prices import COMPONENTS, PRICES, Component, Costs
 from hwsim.energy.scaling import scaling
 from hwsim.energy.table import Dram, drams, load_table
 from hwsim.errors import InputError
@@ -76,6 +76,11 @@ class EnergyModel:
     def event_weights(self) -> NDArray[np.float64]:
         """``[counters]``: pJ of one more of each event, all components. What a mapper minimises energy by."""
         return self._weights.sum(axis=0)
+
+    def event_pj(self, counter: str) -> dict[Component, float]:
+        """What one event of ``counter`` costs, by component; those that it costs nothing in are left out."""
+        index = next(i for i, known in enumerate(COUNTERS) if known.name == counter)
+        return {name: float(pj) for name, pj in zip(COMPONENTS, self._weights[:, index], strict=True) if pj}
 
     def cycle_weight(self) -> float:
         """Energy of one more cycle, in pJ: clock and leakage."""

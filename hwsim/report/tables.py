@@ -69,7 +69,7 @@ def estimate_table(estimate: Estimate) -> Table:
     notes = _energy_notes(estimate, totals) if energy else []
     if estimate.host_operators:
         notes.append(_on_the_host(estimate))
-    notes += estimate.notes
+    notes += [*_formats(estimate, unit), *estimate.notes]
     table.caption = Text("\n".join(notes)) if notes else None
     return table
 
@@ -103,6 +103,24 @@ def _energy_notes(estimate: Estimate, totals: dict[str, Any]) -> list[str]:
         own = "its own" if tech.dram == tech.table else tech.dram.upper()
         notes.append(f"technology: {tech.table}{supply}, DRAM {own}")
     return notes
+
+
+def _formats(estimate: Estimate, unit: str) -> list[str]:
+    """Which layers' weights have a format that there is no PE for, and what they would cost on one."""
+    found = [la for la in estimate.layers if la.weight_format is not None and la.weight_format.energy_pj is not None]
+    if not found:
+        return []
+    lines = []
+    for name in dict.fromkeys(la.weight_format.name for la in found if la.weight_format):
+        mine = [la for la in found if la.weight_format and la.weight_format.name == name]
+        own = sum(la.weight_format.energy_pj.total for la in mine if la.weight_format and la.weight_format.energy_pj)
+        here = sum(la.energy_pj.total for la in mine if la.energy_pj)
+        runs = "two planes" if here == own else f"run as int8 for {energy_text(here, unit)}"
+        names = ", ".join(short_names([la.name for la in mine]))
+        lines.append(
+            f"weights in {name} (no PE: estimated): {names}: {energy_text(own, unit)} on PEs of their own; {runs}"
+        )
+    return lines
 
 
 def simulation_table(run: Simulation) -> Table:

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
 from compiler.compress.registry import Registry
+from compiler.ir.formats import Arithmetic, Format
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["QUANTISERS", "Arithmetic", "Codes", "Format", "QuantiserMethod", "WeightQuantiser"]
-
-Arithmetic = Literal["float", "int8", "int4", "codebook", "shift", "ternary", "binary", "dual"]
-"""The processing element that a format runs on; floats run on none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """How a weight is stored: ``bits`` each, and one ``scale`` per channel or tensor."""
-
-    name: str
-    bits: int
-    arithmetic: Arithmetic
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["BinaryGrid", "BinaryWeights"]
 
 
+QUANTISERS.refuse(
+    "xnor",
+    "its activations are signs too, which a network has to be built and trained for (batch norm before each sign, no "
+    "ReLU); 'binary' is its weights, and a network trained so loads as QONNX (BipolarQuant)",
+)
+
+
 @QUANTISERS.register(
     "binary",
     paper="Rastegari, Ordonez, Redmon, Farhadi: XNOR-Net: ImageNet Classification Using Binary Convolutional Neural "
@@ -25,7 +32,8 @@ __all__ = ["BinaryGrid", "BinaryWeights"]
 class BinaryWeights:
     """``+-a`` with ``a = mean|w|`` of each filter, which is nearest to it in the least-squares sense. No zero.
 
-    These are the weights of the paper's BWN and of its XNOR-Net alike; the latter binarises activations as well.
+    These are the weights of the paper's BWN and of its XNOR-Net alike; the latter's binarised activations are
+    not added to a network that was made without them.
     """
 
     has_zero: ClassVar[bool] = False

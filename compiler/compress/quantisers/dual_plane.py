@@ -10,13 +10,12 @@ import numpy as np
 from compiler.compress.quantisers.base import QUANTISERS, Codes, Format
 from compiler.compress.quantisers.grid import SMALLEST_SCALE, Encoded
 from compiler.errors import ModelError
+from compiler.ir.integer import WIDEST_TWO_PLANES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DualPlane", "DualPlaneGrid", "planes"]
-
-LARGEST = 127 + 256 * 127
+__all__ = ["DualPlane", "DualPlaneGrid"]
 
 
 @QUANTISERS.register(
@@ -44,7 +43,7 @@ class DualPlane:
         peak = float(sizes[-1]) if sizes.size else 0.0
         narrow = float(sizes[len(sizes) - 1 - int(self.wide * len(sizes))]) if sizes.size else 0.0
         # whatever rounds to 127 or less needs no upper byte; the largest must still fit both
-        step = max(narrow / 127, peak / LARGEST, SMALLEST_SCALE) if peak > 0 else 1.0
+        step = max(narrow / 127, peak / WIDEST_TWO_PLANES, SMALLEST_SCALE) if peak > 0 else 1.0
         return DualPlaneGrid(np.array([step], np.float32), axis)
 
 
@@ -62,11 +61,5 @@ class DualPlaneGrid(Encoded):
 
     def encode(self, w: NDArray[np.floating]) -> Codes:
         """Divide, round, saturate at what two planes hold."""
-        q = np.clip(np.rint(w.astype(np.float64) / self.scale), -LARGEST, LARGEST)
+        q = np.clip(np.rint(w.astype(np.float64) / self.scale), -WIDEST_TWO_PLANES, WIDEST_TWO_PLANES)
         return Codes(self.format, q.astype(np.int16), self.scale, np.zeros(1, np.int64), self.axis)
-
-
-def planes(values: NDArray[np.signedinteger]) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """``(W_L, W_H)`` with ``values = W_L + 256 W_H``; ``W_H`` is zero from -128 to 127."""
-    low = ((values.astype(np.int32) + 128) % 256 - 128).astype(np.int8)
-    return low, ((values.astype(np.int32) - low) // 256).astype(np.int8)

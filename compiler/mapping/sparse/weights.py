@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compiler.ir.integer import WIDEST
+from compiler.passes.low_planes import has_two_planes
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -20,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Codes", "UnfitError", "codes_of"]
 
 _MOST_ELEMENTS = 1 << 28
-_WIDEST = 255
-"""Weights with a zero point reach as far, both ways."""
 
 
 class UnfitError(ValueError):
@@ -49,6 +50,8 @@ def codes_of(op: Conv, channels: int, sparse: SparseConfig) -> Codes:
     columns = kernel_h * kernel_w * channels
     if columns * filters > _MOST_ELEMENTS:
         raise UnfitError(f"its matrix of {filters} x {columns} exceeds {_MOST_ELEMENTS} elements")
+    if op.format is not None and has_two_planes(op):
+        raise UnfitError("its weights have two planes of 8 bits, which no engine runs yet")
     flat = op.weights.reshape(-1)
     where = np.flatnonzero(flat)
     found = flat[where]
@@ -72,15 +75,17 @@ def _direct(weights: NDArray[np.int16]) -> tuple[NDArray[np.uint8], None]:
 
 
 def _shared(weights: NDArray[np.int16], sparse: SparseConfig) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
-    present = np.zeros(2 * _WIDEST + 1, np.bool_)
+    if max(int(weights.max(initial=0)), -int(weights.min(initial=0))) > WIDEST:
+        raise UnfitError("its weights have two planes of 8 bits, which no engine runs yet")
+    present = np.zeros(2 * WIDEST + 1, np.bool_)
     present[weights] = True  # negative ones from the end
-    values = np.array([w for w in range(-_WIDEST, _WIDEST + 1) if present[w]], np.int16)
+    values = np.array([w for w in range(-WIDEST, WIDEST + 1) if present[w]], np.int16)
     most = (1 << sparse.code_bits) - 1
     if len(values) > most:
         raise UnfitError(
             f"{len(values)} different weights beside zero, and {most} fit sparse.code_bits={sparse.code_bits} "
             "(share the weights, or raise code_bits)"
         )
-    code = np.zeros(2 * _WIDEST + 1, np.uint8)
+    code = np.zeros(2 * WIDEST + 1, np.uint8)
     code[values] = np.arange(1, len(values) + 1)
     return code[weights], np.concatenate([np.zeros(1, np.int16), values])

@@ -8,12 +8,16 @@ import importlib.util
 import threading
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 from hwsim.errors import InputError, ToolError
 from hwsim.sweeps.evaluation.evaluate import evaluate
 from hwsim.sweeps.execution.executor import Finished
 
 if TYPE_CHECKING:
-    from hwsim.sweeps.evaluation.outcome import Task
+    from collections.abc import Iterator
+
+    from hwsim.sweeps.evaluation.outcome import Outcome, Task
 
 __all__ = ["Cluster", "check_dask"]
 
@@ -31,6 +35,12 @@ def check_dask() -> None:
     """
     if importlib.util.find_spec("distributed") is None:
         raise ToolError("a cluster needs Dask, which is not installed: pip install 'hwsim[cluster]'")
+
+
+def _evaluate(task: Task) -> list[Outcome]:
+    """On a worker: one thread is one core's, whatever BLAS finds there, as in processes of this machine."""
+    with threadpool_limits(1):
+        return evaluate(task)
 
 
 class Cluster:
@@ -71,13 +81,15 @@ class Cluster:
     def room(self) -> int:
         """Two tasks for each thread of each worker that there is now."""
         self._check()
-        threads = sum(self._client.nthreads().values())
+        with self._reaching():
+            threads = sum(self._client.nthreads().values())
         return max(0, _TASKS_PER_THREAD * threads - len(self._futures))
 
     def submit(self, task: Task) -> None:
         """To the scheduler."""
         self._check()
-        future = self._client.submit(evaluate, task, pure=False)
+        with self._reaching():
+            future = self._client.submit(_evaluate, task, pure=False)
         self._futures[future.key] = future, task
         future.add_done_callback(self._notice)
 
@@ -97,13 +109,20 @@ class Cluster:
 
     def _finished(self, future: Any, task: Task) -> Finished:
         from distributed import KilledWorker
-        from distributed.comm.core import CommClosedError
 
+        with self._reaching():
+            try:
+                return Finished(task, future.result(timeout=_CONNECT_S))
+            except KilledWorker:
+                return Finished(task, (), "it killed every worker that it ran on (out of memory?)")
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Say of a scheduler that does not answer that it is gone, whichever question it was."""
         try:
-            return Finished(task, future.result(timeout=_CONNECT_S))
-        except KilledWorker:
-            return Finished(task, (), "it killed every worker that it ran on (out of memory?)")
-        except (CommClosedError, concurrent.futures.CancelledError, OSError, TimeoutError) as error:
+            yield
+        # Dask's CommClosedError is an OSError.
+        except (concurrent.futures.CancelledError, OSError, TimeoutError) as error:
             raise self._gone() from error
 
     def _check(self) -> None:

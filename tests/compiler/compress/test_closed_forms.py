@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compiler.compress.hessian import BlockHessian, hessians, layer_inputs
+from compiler.compress.hessian import BlockHessian, hessians
 from compiler.compress.layers import weight_layers
-from compiler.compress.least_squares import LocalFit, least_squares, solve_filter
+from compiler.compress.least_squares import LocalFit, least_squares
+from compiler.compress.linear_problem import problem
 from compiler.compress.masks import Masks
 from compiler.compress.obs import surgeon, update_rows
+from compiler.compress.rows import layer_inputs
 from compiler.compress.scores import Evidence, OptimalBrainSurgeon
 from compiler.compress.source import float_graph
 from compiler.compress.untrained import Untrained
@@ -119,8 +121,8 @@ def test_strong_damping_leaves_weights_as_they_are():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((20, 4))
     start = rng.standard_normal(4)
-    solved = solve_filter(x.T @ x, x.T @ rng.standard_normal(20), start, np.ones(4, bool), 1e9)
-    np.testing.assert_allclose(solved, start, rtol=1e-6)
+    task = problem(x, rng.standard_normal((20, 1)), start[:, None], centred=False, damping=1e9)
+    np.testing.assert_allclose(task.solve(np.ones((4, 1), bool))[:, 0], start, rtol=1e-6)
 
 
 def test_a_fit_brings_every_layers_output_nearer_to_what_it_was():

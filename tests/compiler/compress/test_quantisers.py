@@ -7,9 +7,10 @@ import pytest
 from sklearn.cluster import KMeans
 
 from compiler.compress.quantisers import QUANTISERS, Codebook, MaskedForward
-from compiler.compress.quantisers.dual_plane import DualPlane, planes
+from compiler.compress.quantisers.dual_plane import DualPlane
 from compiler.compress.settings import build
 from compiler.errors import ModelError
+from compiler.passes.low_planes import planes
 from tests.compiler.builders import rand
 
 SPECS = [

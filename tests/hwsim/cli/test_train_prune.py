@@ -71,7 +71,7 @@ def test_prune_writes_a_quantised_network_that_costs_what_it_says(trained, capsy
 
 WRONG = [
     (["--objective", "speed"], "hwsim: objective 'speed': known: energy, latency, edp"),
-    (["--method", "luck"], "hwsim: method 'luck': known: energy-aware, magnitude"),
+    (["--method", "luck"], "hwsim: method 'luck': known: energy-aware, magnitude, magnitude-uniform"),
     (["--max-loss", "120"], "hwsim: the accuracy that may be lost is 0 to 100 points, not 120"),
     (["--data", "digit"], "hwsim: unknown data set 'digit': known: digits, or a file .npz with x and y"),
     (["--rate", "0"], "hwsim: rate must be above 0, not 0.0"),

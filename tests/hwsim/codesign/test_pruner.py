@@ -41,7 +41,7 @@ def trainer():
 class PricedWeights:
     """An engine that skips every zero: a layer costs so much for each weight that is left."""
 
-    unit, quantum = "element", 1
+    units, quantum = ("element",), 1
 
     def __init__(self, **prices: float) -> None:
         self.prices = prices
@@ -63,8 +63,8 @@ def test_prunes_where_it_saves(mlp, trainer):
     assert _density(second, "dense2") < 0.5
     assert _density(first, "dense2") > _density(second, "dense2")
     assert _density(second, "dense1") > _density(first, "dense1")
-    assert [step.target for step in first.locals][:1] == ["dense1"]
-    assert [step.target for step in second.locals][:1] == ["dense2"]
+    assert [step.target for step in first.locals][:1] == ["dense1 (weights)"]
+    assert [step.target for step in second.locals][:1] == ["dense2 (weights)"]
 
 
 def test_prunes_nothing_that_saves_nothing(mlp, trainer):
@@ -78,7 +78,7 @@ def test_prunes_nothing_that_saves_nothing(mlp, trainer):
 
 
 @pytest.mark.parametrize("objective", ["energy", "latency", "edp"])
-@pytest.mark.parametrize("method", ["energy-aware", "magnitude"])
+@pytest.mark.parametrize("method", ["energy-aware", "magnitude", "magnitude-uniform"])
 def test_holds_the_floor_on_a_dense_array(mlp, trainer, objective, method):
     cost = DenseCost(load_arch("dense-8x8"))
     settings = PruneSettings(objective=objective, method=method, epochs=2, samples=256, rounds=2)
@@ -207,7 +207,7 @@ def test_an_untrained_network_is_refused():
     ("wrong", "message"),
     [
         ({"objective": "speed"}, r"^objective 'speed': known: energy, latency, edp$"),
-        ({"method": "random"}, r"^method 'random': known: energy-aware, magnitude$"),
+        ({"method": "random"}, r"^method 'random': known: energy-aware, magnitude, magnitude-uniform$"),
         ({"max_loss": 1.2}, r"^the accuracy that may be lost is 0 to 100 points, not 120$"),
         ({"epochs": 0}, r"^epochs must be at least 1, not 0$"),
     ],

@@ -8,10 +8,10 @@ import torch
 
 from compiler.compress.layers import weight_layers
 from compiler.compress.masks import Masks
+from compiler.compress.rows import layer_inputs, output_rows, weight_matrix, weights_of_matrix
 from compiler.compress.shrink import shrink
 from compiler.compress.source import float_graph
 from compiler.evaluate import evaluate
-from hwsim.codesign.rows import input_rows, output_rows, weight_matrix, weights_of_matrix
 from hwsim.codesign.targets import ChannelTarget, ElementTarget, targets
 from hwsim.training.executor import Executor
 from workloads.registry import resolve
@@ -37,7 +37,7 @@ def test_channels_of_the_digits_cnn(cnn):
 def test_elements_of_the_digits_cnn(cnn):
     found = targets(cnn, "element")
     assert all(isinstance(target, ElementTarget) for target in found)
-    assert [target.name for target in found] == ["conv1", "conv2", "pointwise", "conv3", "classifier"]
+    assert [target.layer.name for target in found] == ["conv1", "conv2", "pointwise", "conv3", "classifier"]
 
 
 @pytest.mark.parametrize("name", ["conv1", "conv2", "conv3"])
@@ -72,7 +72,7 @@ def test_rows_times_weights_are_the_layers_output(cnn, name):
     (layer,) = (found for found in weight_layers(cnn) if found.name == name)
     x = torch.from_numpy(np.random.default_rng(1).random((3, 1, 8, 8), np.float32))
     values = Executor(cnn)({"image": x}, wanted=[layer.node.input(0), layer.node.output])
-    rows = input_rows(layer, values[layer.node.input(0)].detach().numpy())
+    (rows,) = layer_inputs(cnn, layer, values[layer.node.input(0)].detach().numpy())
     bias = cnn.constant(layer.node.input(2)) if layer.node.input(2) else 0
     want = output_rows(layer, values[layer.node.output].detach().numpy())
     matrix = weight_matrix(layer.value(cnn))

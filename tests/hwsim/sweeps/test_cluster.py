@@ -26,10 +26,10 @@ fidelity: cycle
 space:
   arch.dense.rows: [8, 16, 32]
   arch.dense.cols: [8, 16, 32]
-  arch.dram.latency_cycles: [20, 40, 60, 80]
+  arch.dram.latency_cycles: {from: 20, to: 200, step: 20}
 objectives: [latency_us, energy_uj, area_mm2]
 """
-POINTS = 36
+POINTS = 90
 
 pytestmark = pytest.mark.slow
 

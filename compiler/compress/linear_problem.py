@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Problem", "problem"]
 
 RIDGE = 1e-3
-"""Of the mean of the diagonal of ``X^T X``."""
+"""How strongly weights are held to what they were: of the mean of the diagonal of ``X^T X``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +40,8 @@ class Problem:
     """``[d]``; zero for a layer without bias."""
     y_mean: NDArray[np.float64]
     """``[f]``; likewise."""
+    damping: float
+    """The ridge over the mean of the diagonal of ``gram``."""
 
     def error(self, weights: NDArray[np.float64]) -> float:
         """``||Y - X W||^2 / ||Y||^2``."""
@@ -53,25 +55,19 @@ class Problem:
     @property
     def ridge(self) -> float:
         """How strongly weights are held to what they were."""
-        return RIDGE * float(np.trace(self.gram)) / max(len(self.gram), 1) + np.finfo(np.float64).tiny
+        return self.damping * float(np.trace(self.gram)) / max(len(self.gram), 1) + np.finfo(np.float64).tiny
 
     def solve(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """The best weights ``[d, f]`` with the inputs ``kept`` ``[d]``, for every output alike."""
+        """The best weights ``[d, f]`` where ``kept`` ``[d, f]``; those of like inputs are solved at once."""
         result = np.zeros_like(self.weights)
-        if kept.any():
-            result[kept] = self._solved(kept, slice(None))
-        return result
-
-    def solve_elements(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """The best weights ``[d, f]`` where ``kept`` ``[d, f]``, each output on its own."""
-        result = np.zeros_like(self.weights)
-        for output in range(kept.shape[1]):
-            rows = kept[:, output]
+        patterns, owner = np.unique(kept, axis=1, return_inverse=True)
+        for number in range(patterns.shape[1]):
+            rows, outputs = patterns[:, number], np.flatnonzero(owner.reshape(-1) == number)
             if rows.any():
-                result[rows, output] = self._solved(rows, output)
+                result[np.ix_(rows, outputs)] = self._solved(rows, outputs)
         return result
 
-    def _solved(self, rows: NDArray[np.bool_], outputs: slice | int) -> NDArray[np.float64]:
+    def _solved(self, rows: NDArray[np.bool_], outputs: NDArray[np.intp]) -> NDArray[np.float64]:
         system = self.gram[np.ix_(rows, rows)].copy()
         system[np.diag_indices_from(system)] += self.ridge
         wanted = self.cross[rows][:, outputs] + self.ridge * self.weights[rows][:, outputs]
@@ -79,7 +75,12 @@ class Problem:
 
 
 def problem(
-    x: NDArray[np.floating], y: NDArray[np.floating], weights: NDArray[np.floating], *, centred: bool
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    weights: NDArray[np.floating],
+    *,
+    centred: bool,
+    damping: float = RIDGE,
 ) -> Problem:
     """The problem of rows ``x`` ``[rows, d]`` and ``y`` ``[rows, f]``; ``centred`` for a layer that has a bias."""
     left, right = x.astype(np.float64), y.astype(np.float64)
@@ -88,5 +89,11 @@ def problem(
         x_mean, y_mean = left.mean(axis=0), right.mean(axis=0)
         left, right = left - x_mean, right - y_mean
     return Problem(
-        left.T @ left, left.T @ right, float(np.vdot(right, right)), weights.astype(np.float64), x_mean, y_mean
+        gram=left.T @ left,
+        cross=left.T @ right,
+        square=float(np.vdot(right, right)),
+        weights=weights.astype(np.float64),
+        x_mean=x_mean,
+        y_mean=y_mean,
+        damping=damping,
     )
