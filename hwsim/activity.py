@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compiler.interpreter import bind_inputs, execute
-from compiler.ir.integer import IntegerOp
+from compiler.ir.integer import Conv, IntegerOp
 from compiler.sparse.absorb import Activity
 from hwsim.functional import Machine
 from hwsim.sparse_machine import DecodedMatrices
@@ -26,11 +26,17 @@ if TYPE_CHECKING:
     from rtl.config import ArchConfig
     from rtl.sparse.work import SparseWork
 
-__all__ = ["calibrated_activity", "density_of", "program_works", "sample_inputs"]
+__all__ = [
+    "CALIBRATION_SEEDS",
+    "calibrated_activity",
+    "density_of",
+    "expected_activity",
+    "program_works",
+    "sample_inputs",
+]
 
-_SAMPLES = 3
-_FIRST_SEED = 1 << 20
-"""Far from the seeds of runs: rows are not laid out for the input that is then measured."""
+CALIBRATION_SEEDS = tuple((1 << 20) + k for k in range(3))
+"""Of the samples that rows are laid out for. Far from the seeds of runs: not for the input that is then measured."""
 
 
 def calibrated_activity(network: Network) -> Activity | None:
@@ -42,9 +48,9 @@ def calibrated_activity(network: Network) -> Activity | None:
     if len(graph.input_ports) != 1:
         return None
     if workload.sample is not None:
-        inputs = [workload.sample(_FIRST_SEED + k) for k in range(_SAMPLES)]
+        inputs = [workload.sample(seed) for seed in CALIBRATION_SEEDS]
     elif workload.calibration is not None and not workload.synthetic:
-        inputs = list(workload.calibration()[:_SAMPLES])
+        inputs = list(workload.calibration()[: len(CALIBRATION_SEEDS)])
     else:
         return None
     port = graph.input_ports[0]
@@ -54,9 +60,32 @@ def calibrated_activity(network: Network) -> Activity | None:
     found = {}
     for tensor in graph.tensors():
         if tensor.quant is not None and tensor.name in runs[0]:
-            zero = tensor.quant.zero_point
-            found[tensor.name] = np.mean([run[tensor.name] != zero for run in runs], axis=0, dtype=np.float32)
+            active = np.stack([run[tensor.name] != tensor.quant.zero_point for run in runs])
+            by_element = any(_one_window(reader, tensor.shape) for reader in graph.consumers(tensor.name))
+            found[tensor.name] = expected_activity(active) if by_element else active.mean(axis=0, dtype=np.float32)
     return found
+
+
+def _one_window(reader: object, shape: tuple[int, ...]) -> bool:
+    """Whether ``reader`` has weights for every element; other convolutions look at means over pixels."""
+    return isinstance(reader, Conv) and reader.weights.shape[:3] == shape
+
+
+def expected_activity(active: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """How often each element is expected not to be zero, from where ``[samples, ...]`` it was not.
+
+    The share of a few samples is mostly chance: rows that are laid out for it are laid out for noise. So it is drawn
+    towards the mean of all elements, by as much as the elements differ no more than chance would have it: the mean of
+    the beta-binomial posterior, its prior fitted by moments (empirical Bayes; Casella, The American Statistician 39,
+    1985).
+    """
+    samples, share = len(active), active.mean(axis=0, dtype=np.float64)
+    mean = float(share.mean())
+    chance = mean * (1 - mean)
+    true = max(0.0, float(share.var()) - chance / samples) * samples / max(samples - 1, 1)
+    # Prior samples are chance / true - 1 in number. A single sample cannot tell chance from difference.
+    trust = samples * true / (samples * true + max(chance - true, 0.0)) if true and samples > 1 else 0.0
+    return np.asarray(mean + trust * (share - mean), np.float32)
 
 
 def _read_values(graph: Graph, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:

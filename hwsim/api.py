@@ -14,6 +14,8 @@ from compiler.mapping.compile import compile_graph, compile_plans, host_step, la
 from compiler.mapping.engines import host_operators, runs_sparse
 from compiler.mapping.mapper import CYCLES, Objective
 from compiler.mapping.planner import assumed_density, plan_graph
+from compiler.mapping.sparse.coded import coded_weights
+from compiler.mapping.sparse.plan import SparsePlan
 from compiler.passes.low_planes import has_two_planes, low_planes
 from compiler.sparse.absorb import balance_rows
 from hwsim.activity import calibrated_activity, density_of, program_works, sample_inputs
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from compiler.ir.graph import Graph
     from compiler.mapping.engines import Preference
+    from compiler.mapping.sparse.coded import CodedWeights
     from compiler.program.program import LayerInfo, Program
     from hwsim.progress import Reporter
     from hwsim.simulation.harness import MemoryKind
@@ -111,7 +114,7 @@ def estimate(
         network, config, fidelity, objective=objective, inputs=inputs, seed=seed, rows=rows, engine=engine,
         reporter=reporter,
     )  # fmt: skip
-    result = estimate_layers(cost.network, cost.infos, config, cost.cycles, fidelity)
+    result = estimate_layers(cost.network, cost.infos, config, cost.cycles, fidelity, coded=cost.coded)
     if trace is not None and cost.program is not None and isinstance(cost.cycles, ProgramCycles):
         from hwsim.report.trace import timeline
 
@@ -131,6 +134,8 @@ class NetworkCost:
     """By layer."""
     program: Program | None
     """None where the model needs none."""
+    coded: tuple[CodedWeights | None, ...]
+    """What each layer's weights would take to load, Huffman-coded; None of dense ones, or without a decoder."""
 
 
 def network_cost(
@@ -150,18 +155,19 @@ def network_cost(
     network, density = prepared(network, config, rows)
     graph = low_planes(network.graph)
     plans = plan_graph(graph, config, mapper_objective(objective, config), density=density, engine=engine)
+    coded = tuple(coded_weights(plan, config) if isinstance(plan, SparsePlan) else None for plan in plans)
     if fidelity == "analytic":
         infos = tuple(layer_info(plan) for plan in plans)
         known = assumed_density(graph) if density is None else density
         found = analytic_cycles(plans, config, known, balanced=rows == "balanced")
-        return NetworkCost(network=network, infos=infos, cycles=found, program=None)
+        return NetworkCost(network=network, infos=infos, cycles=found, program=None, coded=coded)
     program = compile_plans(graph, config, plans)
     works = None
     if any(layer.engine == "sparse" for layer in program.layers):
         reporter.stage("reference interpreter")
         works = program_works(program, config, interpret(network.graph, given_inputs(network, inputs, seed)))
     cycles = program_cycles(program, config, works)
-    return NetworkCost(network=network, infos=program.layers, cycles=cycles, program=program)
+    return NetworkCost(network=network, infos=program.layers, cycles=cycles, program=program, coded=coded)
 
 
 def prepared(network: Network, config: ArchConfig, rows: RowOrder) -> tuple[Network, dict[str, float] | None]:
@@ -210,8 +216,10 @@ def estimate_layers(
     config: ArchConfig,
     cycles: ProgramCycles | AnalyticCycles,
     fidelity: Fidelity,
+    *,
+    coded: Sequence[CodedWeights | None] = (),
 ) -> Estimate:
-    """Figures of either model, by layer, priced in the configuration's technology."""
+    """Figures of either model, by layer, priced in the configuration's technology; ``coded`` is all or nothing."""
     counters = cycles.counters
     model = EnergyModel(config)
     energies = model.energy(counters, cycles.layers)
@@ -243,6 +251,7 @@ def estimate_layers(
                 # The low plane is all that was mapped.
                 energy_pj=priced or energies[index],
                 bandwidth=traffic,
+                coded_weights=coded[index] if coded else None,
                 weight_format=stored,
             )
         )

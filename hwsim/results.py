@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from compiler.mapping.sparse.coded import CodedWeights
     from hwsim.bandwidth import LayerBandwidth
 
 __all__ = [
@@ -127,6 +128,8 @@ class LayerEstimate:
     """None where the energy was not estimated."""
     bandwidth: LayerBandwidth | None = None
     """None where the traffic was not looked at."""
+    coded_weights: CodedWeights | None = None
+    """What Huffman-coded weights would take to load; None of a dense layer, or without a decoder to say so of."""
     weight_format: WeightFormat | None = None
     """None where the model does not tell; its weights are int8 then."""
 

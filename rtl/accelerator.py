@@ -1,6 +1,6 @@
 """The accelerator: control, engines, scratchpads, and the ports to the outside."""
 
-from amaranth import Elaboratable, Module, ResetInserter
+from amaranth import Elaboratable, Module, Mux, ResetInserter, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
@@ -16,7 +16,8 @@ from rtl.dma.axi import AxiRead, AxiWrite
 from rtl.dma.fetch import FetchEngine
 from rtl.dma.load import LoadEngine
 from rtl.dma.store import StoreEngine
-from rtl.isa import ENGINE_COUNT, Engine, Space
+from rtl.dma.watch import ReadWatch, WriteWatch
+from rtl.isa import ENGINE_COUNT, Engine, Fault, Space
 from rtl.scratchpad import Scratchpad
 
 __all__ = ["Accelerator"]
@@ -71,6 +72,8 @@ class Accelerator(wiring.Component):
         registers, run, counters = Registers(config), Run(), LayerCounters(config.control.max_layers)
         fetch, issue = FetchEngine(config), Issue(config.control)
         load, store, core = LoadEngine(config), StoreEngine(config), Core(config)
+        open_bursts = config.bus.outstanding
+        watches = {"fetch": ReadWatch(open_bursts), "load": ReadWatch(open_bursts), "store": WriteWatch(open_bursts)}
         m.submodules.registers = registers
         m.submodules.run = run
         m.submodules.counters = counters
@@ -78,11 +81,13 @@ class Accelerator(wiring.Component):
         # A run begins from the state after reset, whatever the one before it came to: its time depends on it alone.
         fresh = ResetInserter(run.reset)
         parts: dict[str, Elaboratable] = {"fetch": fetch, "issue": issue, "load": load, "store": store, "core": core}
+        parts |= {f"watch_{name}": watch for name, watch in watches.items()}
         for name, part in parts.items():
             m.submodules[name] = fresh(part)
 
         self._connect_control(m, registers, run, counters)
-        self._connect_fetch(m, registers, run, fetch, issue)
+        late = self._watch(m, registers, watches)
+        self._connect_fetch(m, registers, run, fetch, issue, late["fetch"])
         engines = {
             Engine.LOAD: load.engine,
             Engine.COMPUTE: core.compute,
@@ -91,6 +96,11 @@ class Accelerator(wiring.Component):
         }
         for engine, port in engines.items():
             self._connect_engine(m, engine, port, run, issue, counters)
+            # A watched engine that has nothing to say for itself is late if its port is.
+            if (waits := late.get(engine.name.lower())) is not None:
+                m.d.comb += issue.engine_faults[engine].eq(Mux(port.fault != Fault.NONE, port.fault, waits))
+            else:
+                m.d.comb += issue.engine_faults[engine].eq(port.fault)
         m.d.comb += run.settled.eq(fetch.idle & issue.idles.all() & ~counters.busy)
         self._connect_dma(m, registers, load, store)
         self._connect_scratchpads(m, load, store, core)
@@ -101,6 +111,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             run.start.eq(registers.start),
             run.clear.eq(registers.clear),
+            run.limit.eq(registers.cycle_limit),
             registers.busy.eq(run.busy),
             registers.done.eq(run.done),
             registers.fault.eq(run.fault),
@@ -114,7 +125,18 @@ class Accelerator(wiring.Component):
             registers.value.eq(counters.value),
         ]
 
-    def _connect_fetch(self, m: Module, registers: Registers, run: Run, fetch: FetchEngine, issue: Issue) -> None:
+    def _watch(self, m: Module, registers: Registers, watches: dict[str, ReadWatch | WriteWatch]) -> dict[str, Value]:
+        """The fault of each port that waits in vain: TIMEOUT or NONE."""
+        ports = {"fetch": self.m_axi_fetch, "load": self.m_axi_data, "store": self.m_axi_data}
+        for name, watch in watches.items():
+            m.d.comb += watch.limit.eq(registers.bus_timeout)
+            for signal in watch.watched:
+                m.d.comb += getattr(watch, signal).eq(getattr(ports[name], signal))
+        return {name: Mux(watch.late, Fault.TIMEOUT, Fault.NONE) for name, watch in watches.items()}
+
+    def _connect_fetch(
+        self, m: Module, registers: Registers, run: Run, fetch: FetchEngine, issue: Issue, late: Value
+    ) -> None:
         connect(m, fetch.axi, flipped(self.m_axi_fetch))
         connect(m, fetch.instr, issue.words)
         m.d.comb += [
@@ -125,7 +147,7 @@ class Accelerator(wiring.Component):
             issue.exhausted.eq(fetch.done),
             issue.halt.eq(run.halt),
             run.finish.eq(issue.done),
-            run.faults[UNIT_FETCH].code.eq(fetch.fault),
+            run.faults[UNIT_FETCH].code.eq(Mux(fetch.fault != Fault.NONE, fetch.fault, late)),
             run.faults[UNIT_FETCH].unit.eq(UNIT_FETCH),
         ]
         for unit in range(ENGINE_COUNT + 1):
@@ -146,7 +168,6 @@ class Accelerator(wiring.Component):
             issue.retires[engine].eq(port.retire),
             issue.early[engine].eq(port.early),
             issue.idles[engine].eq(port.idle),
-            issue.engine_faults[engine].eq(port.fault),
             counters.retires[engine].eq(port.retire),
             counters.stalls[engine].eq(issue.stalls[engine]),
             getattr(counters, f"commit_{engine.name.lower()}").eq(port.commit),

@@ -5,9 +5,11 @@ elements costs N x N copies. A :class:`Cell` keeps the source as it is and drops
 elaborates to its own logic, and under :func:`emit` to an ``Instance`` of a module that is written on first use.
 """
 
+import gc
 import re
 from abc import abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 
 from amaranth import ClockSignal, Elaboratable, Instance, Module, ResetSignal, Value
 from amaranth.back import rtlil
@@ -58,8 +60,21 @@ def emit(top: wiring.Component, name: str) -> str:
 
     """
     emitter = _Emitter()
-    emitter.define(top, top, name)
-    return to_text("".join(emitter.modules))
+    with _uncollected():
+        emitter.define(top, top, name)
+        return to_text("".join(emitter.modules))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector: it walks the millions of tuples of a netlist again and again, half of all the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def flat_ports(component: wiring.Component) -> dict[str, tuple[Flow, Value]]:

@@ -44,6 +44,10 @@ AXI_BOUNDARY_BYTES = 4096
 PARAM_BYTES = 8
 """Bytes of parameters per output channel: bias (int32), mantissa (uint24), shift (uint8), little-endian."""
 
+_NOT_IN_RTL = {
+    "name": True, "clock_mhz": True, "dram": True, "technology": True, "bus": {"decoder_entries_per_cycle"},
+}  # fmt: skip
+"""Settings that the Verilog does not depend on."""
 _MAX_FILE_BYTES = 1 << 16
 _MAX_SPMAT_KIB = 1 << 14
 """All that the 24 bits of a scratchpad address reach."""
@@ -145,6 +149,10 @@ class BusConfig(_Part):
     """Longest burst, in beats."""
     outstanding: Annotated[int, Field(ge=1, le=64)] = 8
     """Bursts in flight, each for reads and for writes."""
+    decoder_entries_per_cycle: Annotated[float, Field(ge=1 / 64, le=64)] | None = None
+    """Pairs of code and zero run that a Huffman decoder in the load engine's way makes per cycle. It is a model beside
+    the RTL, which has none and loads entries as they are: estimates then say what coded weights would take. None: they
+    say nothing of it."""
 
 
 class DramConfig(_Part):
@@ -314,11 +322,11 @@ class ArchConfig(_Part):
     @cached_property
     def rtl_hash(self) -> str:
         """16 hex digits that name the hardware: equal for configurations that give the same Verilog."""
-        hardware = self.model_dump_json(exclude={"name", "clock_mhz", "dram", "technology"})
+        hardware = self.model_dump_json(exclude=_NOT_IN_RTL)
         return hashlib.sha256(hardware.encode()).hexdigest()[:16]
 
     def __hash__(self) -> int:
-        return hash((self.rtl_hash, self.name, self.clock_mhz, self.dram, self.technology))
+        return hash((self.rtl_hash, self.name, self.clock_mhz, self.dram, self.technology, self.bus))
 
 
 def settings(part: type[BaseModel]) -> dict[str, type[BaseModel] | None]:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADDRESS_BITS",
+    "BUS_TIMEOUT",
     "COUNTER_BASE",
     "MAGIC",
     "REGISTERS",
     "RETIRE_BASE",
+    "TIMEOUT_BITS",
     "VERSION",
     "Access",
     "Field",
@@ -34,8 +36,12 @@ __all__ = [
 ADDRESS_BITS = 12
 """The registers take 4 KiB of address space."""
 MAGIC = int.from_bytes(b"HWSM", "big")
-VERSION = 2
+VERSION = 3
 """Of the register map and the instruction set. Raised when an old driver would no longer work."""
+TIMEOUT_BITS = 24
+"""Width of BUS_TIMEOUT."""
+BUS_TIMEOUT = 1 << 20
+"""BUS_TIMEOUT after reset: far longer than any memory takes, and a moment to a person."""
 RETIRE_BASE = 0x60
 COUNTER_BASE = 0x100
 
@@ -141,7 +147,7 @@ _CONTROL = (
         "the first fault since start; zero when there was none",
         (
             Field("code", 0, 4, "rtl.isa.Fault"),
-            Field("unit", 4, 4, "who saw it: rtl.isa.Engine, or 4 for dispatch, 5 for fetch"),
+            Field("unit", 4, 4, "who saw it: rtl.isa.Engine, or 4 for dispatch, 5 for fetch, 6 for the run"),
             Field(
                 "layer",
                 16,
@@ -169,6 +175,15 @@ _CONTROL = (
     Register("window_bytes", 0x2C, "config", "bytes of the DRAM window; an access beyond it is a fault"),
     *_pair("cycles", 0x30, "status", "cycles from start to done, both included; reading the low word holds the high"),
     Register("layer", 0x38, "config", "layer whose totals are read", (Field("layer", 0, 12, "0 .. layers - 1"),)),
+    Register("cycle_limit", 0x3C, "config", "most cycles of a run; one that takes more is a fault; 0 for no limit"),
+    Register(
+        "bus_timeout",
+        0x40,
+        "config",
+        "how long a bus may owe an answer",
+        (Field("cycles", 0, TIMEOUT_BITS, "cycles without a handshake on the port that waits; 0 for any number"),),
+        reset=BUS_TIMEOUT,
+    ),
 )
 
 _RETIRES = tuple(

@@ -131,6 +131,10 @@ class Fault(IntEnum):
     """More than MAX_TOKENS tokens outstanding."""
     PROGRAM = 8
     """The program ended without END."""
+    TIMEOUT = 9
+    """The bus owed an answer for longer than BUS_TIMEOUT."""
+    LIMIT = 10
+    """The run took more cycles than CYCLE_LIMIT."""
 
 
 class Bits(NamedTuple):

@@ -31,15 +31,11 @@ __all__ = ["CASES", "Comparison", "compare", "lines", "trained"]
 
 CASES: tuple[tuple[str, str], ...] = (
     ("digits-cnn", "dense-16x16"),
-    ("digits-cnn", "hybrid-16x16-eie-16"),
     ("digits-cnn", "eie-64"),
     ("digits-mlp", "dense-16x16"),
-    ("digits-mlp", "hybrid-16x16-eie-16"),
     ("digits-mlp", "eie-64"),
-    ("lenet-300-100", "dense-16x16"),
-    ("lenet-300-100", "hybrid-16x16-eie-16"),
-    ("lenet-300-100", "eie-64"),
 )
+"""Networks whose three prunings take a few minutes each; ``lenet-300-100`` and ``lenet-5`` can be compared too."""
 TRAINING = Settings(rate=2e-3, weight_decay=0.05)
 TUNING = Settings(rate=4e-3, weight_decay=0.05)
 EPOCHS = 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.bench import energies, eyeriss, fidelity, speed, sweeping, utilisation
+from hwsim.bench import emission, energies, eyeriss, fidelity, silicon, speed, sweeping, utilisation
 from hwsim.bench.build_time import turnaround
 from hwsim.bench.overhead import measure
 from hwsim.bench.page import Section, table
@@ -123,6 +123,7 @@ def _pruning() -> Iterator[str]:
 
 SECTIONS: tuple[Section, ...] = (
     Section(key="build", title="From an empty cache to a simulated network", measure=_turnaround),
+    Section(key="emission", title="Verilog and simulator by size of the array", measure=emission.lines),
     Section(key="cocotb", title="What cocotb costs", measure=_overhead),
     Section(key="utilisation", title="Utilisation", measure=_utilisation),
     Section(key="fidelity", title="The analytic model beside the cycle model", measure=fidelity.lines),
@@ -136,6 +137,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(key="sparse-conv", title="Pruned convolutions beside an expectation", measure=convolutions.lines),
     Section(key="scalesim", title="SCALE-Sim", measure=_scalesim),
     Section(key="energies", title="Published energies", measure=energies.lines),
+    Section(key="silicon", title="Energy of a MAC in silicon", measure=silicon.lines),
     Section(key="tools", title="Speed beside ZigZag and SCALE-Sim", measure=speed.against_others),
     Section(key="sweeps", title="Sweeps", measure=sweeping.lines),
     Section(key="pruning", title="Energy-aware pruning beside pruning by magnitude", measure=_pruning),

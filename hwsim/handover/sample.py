@@ -62,7 +62,7 @@ class Sample:
 
 
 def make_sample(config: ArchConfig) -> Sample:
-    """A program of two layers for ``config``, on each engine that it has: the same one for the same hardware.
+    """A program for ``config`` that uses every engine that it has: the same one for the same hardware.
 
     Raises:
         InputError: its memories are too small for any.
@@ -101,6 +101,7 @@ def _compiled(graph: Graph, config: ArchConfig, engine: Preference) -> Sample:
 
 
 def _candidates(config: ArchConfig) -> Iterator[Graph]:
+    """Networks of two layers, the larger ones first; and of one, for an accelerator that counts no more."""
     sparse = config.sparse_engine
     if config.dense_engine is None and sparse is not None:
         for size in _VECTORS:
@@ -108,6 +109,7 @@ def _candidates(config: ArchConfig) -> Iterator[Graph]:
             net.connect(max(2, size // 2), sparse, low=0)
             net.connect(max(2, size // 8), sparse)
             yield net.finish()
+        yield _single((1, 1, _VECTORS[-1]), sparse)
         return
     for shape in _SIZES:
         net = _Network(shape)
@@ -118,6 +120,13 @@ def _candidates(config: ArchConfig) -> Iterator[Graph]:
             net.average()
         net.connect(10, sparse)
         yield net.finish()
+    yield _single(_SIZES[-1], sparse)
+
+
+def _single(shape: tuple[int, int, int], sparse: SparseConfig | None) -> Graph:
+    net = _Network(shape)
+    net.connect(4, sparse)
+    return net.finish()
 
 
 class _Network:

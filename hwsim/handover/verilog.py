@@ -11,6 +11,8 @@ import re
 __all__ = ["modules", "plain_names"]
 
 _ESCAPED = re.compile(r"\\(\S+) ?")
+_NUMBER = re.compile(r"(?<=.)\$\d+$")
+"""Amaranth's, behind a name that is there twice."""
 _PLAIN = re.compile(r"(?<![\\\w$'.])[A-Za-z_][\w$]*")
 _MODULE = re.compile(r"^module (\w+)\((.*?)\);\n(.*?)^endmodule\n", re.MULTILINE | re.DOTALL)
 _HEADER = re.compile(r"\A(?://.*\n)+")
@@ -21,7 +23,7 @@ def plain_names(text: str) -> str:
     taken = set(_PLAIN.findall(text))
     names: dict[str, str] = {}
     for name in sorted(set(_ESCAPED.findall(text))):
-        names[name] = plain = _free(_plain(name), taken)
+        names[name] = plain = _free(_plain(name), taken, numbered=bool(_NUMBER.search(name)))
         taken.add(plain)
     return _ESCAPED.sub(lambda found: names[found[1]] + _gap(found), text)
 
@@ -41,14 +43,14 @@ def _plain(name: str) -> str:
     # Names of Yosys' own are a number behind a dollar.
     if re.fullmatch(r"\$\d+", name):
         return f"expr_{name[1:]}"
-    # Amaranth's number behind a name that is there twice; ours below says as much.
-    plain = re.sub(r"\W+", "_", re.sub(r"\$\d+$", "", name)).strip("_") or "name"
+    plain = re.sub(r"\W+", "_", _NUMBER.sub("", name)).strip("_") or "name"
     # What was escaped though it is plain is a keyword.
     return f"{plain}_" if plain == name else plain if not plain[0].isdigit() else f"_{plain}"
 
 
-def _free(name: str, taken: set[str]) -> str:
-    free, number = name, 2
+def _free(name: str, taken: set[str], *, numbered: bool) -> str:
+    """``name``, or the first with a number that is free; with a number always if it had one, lest it be a keyword."""
+    free, number = (f"{name}_2", 3) if numbered else (name, 2)
     while free in taken:
         free, number = f"{name}_{number}", number + 1
     return free

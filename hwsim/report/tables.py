@@ -69,6 +69,7 @@ def estimate_table(estimate: Estimate) -> Table:
     notes = _energy_notes(estimate, totals) if energy else []
     if estimate.host_operators:
         notes.append(_on_the_host(estimate))
+    notes += _coded(estimate)
     notes += [*_formats(estimate, unit), *estimate.notes]
     table.caption = Text("\n".join(notes)) if notes else None
     return table
@@ -86,6 +87,22 @@ def _on_the_host(estimate: Estimate) -> str:
         return f"on the host: {', '.join(names)}"
     read, written = (sum(sizes) for sizes in zip(*((s.read_bytes, s.write_bytes) for s in steps), strict=True))
     return f"on the host: {', '.join(names)}; reads {bytes_text(read)}, writes {bytes_text(written)}"
+
+
+def _coded(estimate: Estimate) -> list[str]:
+    """What Huffman-coded weights would take to load, where there is a decoder to ask it of."""
+    found = [layer.coded_weights for layer in estimate.layers if layer.coded_weights is not None]
+    if not found:
+        return []
+    plain, coded, cycles, coded_cycles = (
+        sum(amount * weights.loads for amount, weights in zip(amounts, found, strict=True))
+        for amounts in zip(*((w.bytes, w.coded_bytes, w.cycles, w.coded_cycles) for w in found), strict=True)
+    )
+    note = (
+        f"sparse weights Huffman-coded, by a model (the RTL loads them as they are): {bytes_text(coded)} in place of "
+        f"{bytes_text(plain)}, loaded in {coded_cycles:,} cycles in place of {cycles:,}, the bus to themselves"
+    )
+    return [note]
 
 
 def _energy_notes(estimate: Estimate, totals: dict[str, Any]) -> list[str]:

@@ -27,7 +27,8 @@ class Registers(wiring.Component):
     bus : AxiLite
     start, clear : 1
         Pulses, only while not ``busy``.
-    program, program_length, window_base, window_bytes : 32
+    program, program_length, window_base, window_bytes, cycle_limit : 32
+    bus_timeout : TIMEOUT_BITS
         Constant while ``busy``.
     busy, done : 1
     fault : FaultReport
@@ -49,6 +50,8 @@ class Registers(wiring.Component):
                 "program_length": Out(32),
                 "window_base": Out(32),
                 "window_bytes": Out(32),
+                "cycle_limit": Out(32),
+                "bus_timeout": Out(csr.TIMEOUT_BITS, init=csr.BUS_TIMEOUT),
                 "busy": In(1),
                 "done": In(1),
                 "fault": In(FaultReport),

@@ -9,12 +9,14 @@ from rtl.counters import COUNTER_BITS
 from rtl.engine import FAULT_BITS
 from rtl.isa import ENGINE_COUNT, Fault
 
-__all__ = ["FAULT_UNITS", "UNIT_DISPATCH", "UNIT_FETCH", "FaultReport", "Run"]
+__all__ = ["FAULT_UNITS", "UNIT_DISPATCH", "UNIT_FETCH", "UNIT_RUN", "FaultReport", "Run"]
 
 UNIT_DISPATCH = ENGINE_COUNT
 UNIT_FETCH = ENGINE_COUNT + 1
 FAULT_UNITS = ENGINE_COUNT + 2
 """Who can see a fault: the four engines, dispatch and fetch."""
+UNIT_RUN = FAULT_UNITS
+"""The run itself: it has taken too long."""
 
 
 class FaultReport(data.Struct):
@@ -56,6 +58,9 @@ class Run(wiring.Component):
         Commands. ``start`` is for when not ``busy``.
     finish : 1
         The program is done.
+    limit : 32
+        Most cycles that a run may take; 0 for any number. In cycle ``limit`` RUN ends with the fault LIMIT, unless it
+        ends in that cycle by another one.
     faults : six FaultReport
         A code in a cycle of RUN ends it. Of several in one cycle the lowest numbered counts.
     settled : 1
@@ -80,6 +85,7 @@ class Run(wiring.Component):
     start: In(1)
     clear: In(1)
     finish: In(1)
+    limit: In(32)
     faults: In(FaultReport).array(FAULT_UNITS)
     settled: In(1)
     cleared: In(1)
@@ -99,6 +105,8 @@ class Run(wiring.Component):
         first = Signal()
         report = Signal(FaultReport)
 
+        with m.If((self.limit != 0) & (self.cycle == self.limit)):
+            m.d.comb += [report.code.eq(Fault.LIMIT), report.unit.eq(UNIT_RUN)]
         for unit in reversed(range(FAULT_UNITS)):
             with m.If(self.faults[unit].code != Fault.NONE):
                 m.d.comb += report.eq(self.faults[unit])

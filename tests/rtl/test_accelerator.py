@@ -77,6 +77,7 @@ class Run:
     words: list[int]
     length: int | None = None
     window_bytes: int = WINDOW_BYTES
+    cycle_limit: int = 0
     totals: bool = False
     """Read the counters too: several hundred registers."""
 
@@ -102,6 +103,7 @@ class Host:
                     "program_length": len(run.words) if run.length is None else run.length,
                     "window_base": WINDOW,
                     "window_bytes": run.window_bytes,
+                    "cycle_limit": run.cycle_limit,
                 }
                 for name, value in settings.items():
                     await write(ctx, self.dut.s_axil, csr.REGISTERS[name].address, value)
@@ -362,6 +364,33 @@ def test_a_program_that_runs_out_of_memory():
     host = Host(tiny(), dram_end=PROGRAM + 20 * INSTRUCTION_BYTES)
     (outcome,) = host.run(Run([encode(config)] * 20, length=1000))
     assert (outcome.fault["code"], outcome.fault["unit"], outcome.fault["layer_known"]) == (Fault.BUS, FETCH, 0)
+
+
+def test_a_run_that_takes_too_long_is_stopped():
+    host = Host(tiny())
+    (outcome,) = host.run(run_of(*[load()] * 8, cycle_limit=60))
+    assert outcome.status == {"busy": 0, "done": 0, "fault": 1}
+    assert (outcome.fault["code"], outcome.fault["unit"], outcome.cycles) == (Fault.LIMIT, 6, 61)
+
+
+def test_a_bus_that_never_answers_is_a_fault():
+    """It stays busy: AXI has no way to take an address back."""
+    dut = Accelerator(tiny())
+
+    async def host(ctx):
+        for name, value in {"program_length": 1, "window_bytes": 4, "bus_timeout": 50}.items():
+            await write(ctx, dut.s_axil, csr.REGISTERS[name].address, value)
+        control = csr.REGISTERS["control"]
+        await write(ctx, dut.s_axil, control.address, control.pack(start=1))
+        await ctx.tick().repeat(1000)
+        assert ctx.get(dut.irq)
+        status, _ = await read(ctx, dut.s_axil, csr.REGISTERS["status"].address)
+        fault, _ = await read(ctx, dut.s_axil, csr.REGISTERS["fault"].address)
+        assert csr.REGISTERS["status"].unpack(status) == {"busy": 1, "done": 0, "fault": 1}
+        assert csr.REGISTERS["fault"].unpack(fault)["code"] == Fault.TIMEOUT
+        assert csr.REGISTERS["fault"].unpack(fault)["unit"] == FETCH
+
+    simulate(dut, host)
 
 
 def test_ports_have_the_names_that_axi_tools_look_for():

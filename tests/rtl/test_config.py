@@ -165,7 +165,7 @@ def test_impossible_combinations_say_what_to_change(text, message):
     [
         ("dense: {rowz: 16}", "dense.rowz is not a setting; did you mean rows?"),
         ("densse: {rows: 16}", "densse is not a setting; did you mean dense?"),
-        ("bus: {xyzzy: 1}", "bus.xyzzy is not a setting; known: data_bytes, burst_beats, outstanding"),
+        ("dram: {xyzzy: 1}", "dram.xyzzy is not a setting; known: latency_cycles, beat_interval"),
         ("xyzzy: 1", f"xyzzy is not a setting; known: {KNOWN}"),
         ('"a\\nb": 1', f"'a\\nb' is not a setting; known: {KNOWN}"),
         (f"? {'x' * 3000}\n: 1", f"{'x' * 77}... is not a setting; known: {KNOWN}"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
-from rtl.config import ArchConfig, DramConfig
+from rtl.config import ArchConfig, BusConfig, ControlConfig, DramConfig, MemoryConfig, SparseConfig
 from rtl.isa import (
     MAX_TOKENS,
     Compute,
@@ -24,12 +24,17 @@ from rtl.isa import (
     PostConfig,
     PostFill,
     Space,
+    Sparse,
+    SparsePost,
     Store,
     encode,
 )
+from rtl.sparse.layout import SparseLayout
 from tests.system.random_archs import random_arch
 
-__all__ = ["DISPATCH", "FETCH", "VICTIMS", "WINDOW_BYTES", "Mistake", "mistakes_of"]
+__all__ = [
+    "DISPATCH", "FETCH", "SPARSE_VICTIM", "VICTIMS", "WINDOW_BYTES", "Mistake", "mistakes_of", "sparse_mistakes",
+]  # fmt: skip
 
 _FAST = DramConfig(latency_cycles=20, beat_interval=1)
 VICTIMS: dict[str, ArchConfig] = {
@@ -38,6 +43,18 @@ VICTIMS: dict[str, ArchConfig] = {
 }
 VICTIMS = {name: config.model_copy(update={"dram": _FAST}) for name, config in VICTIMS.items()}
 """The accelerators that are maltreated, by name."""
+SPARSE_VICTIM = ArchConfig(
+    name="sparse-victim",
+    dense=None,
+    sparse=SparseConfig(
+        pes=2, lanes=2, pointers=1024, accumulators=16, tables=2, spmat_kib=4, code_bits=8, index_bits=4, row_bytes=2
+    ),
+    memory=MemoryConfig(ifm_kib=2, ofm_kib=2, weight_kib=1, param_kib=1, accumulators=16),
+    bus=BusConfig(data_bytes=8, burst_beats=16, outstanding=4),
+    control=ControlConfig(queue_depth=4, fetch_depth=16, max_layers=8),
+    dram=_FAST,
+)
+"""One with the zero-skipping engine alone, for :func:`sparse_mistakes`."""
 WINDOW_BYTES = 0x2000
 DISPATCH, FETCH = 4, 5
 LOAD, COMPUTE, POST, STORE = (1 << engine for engine in Engine)
@@ -52,6 +69,14 @@ _DEPTHWISE = dataclasses.replace(_COMPUTE, depthwise=1, kx=2, kx_stride=1)
 _CONFIG = PostConfig(zero_point=0, low=-128, high=127)
 _POST = Post(
     acc=0, out_w=2, out_h=2, ofm=0, x_stride=2, y_stride=8, filters=2, load_params=1, params=0, residual=0,
+    skip_source=Space.IFM, skip=0, skip_x_stride=2, skip_y_stride=8,
+)  # fmt: skip
+_SPARSE = Sparse(
+    source=Space.IFM, act=0, out_w=2, out_h=2, x_stride=2, y_stride=8, run=2, kx=1, kx_stride=0, ky=1, ky_stride=0,
+    zero_point=0, column=0, entry=0, acc=0, acc_stride=1,
+)  # fmt: skip
+_SPARSE_POST = SparsePost(
+    acc=0, acc_stride=1, out_w=2, out_h=2, channels=2, ofm=0, x_stride=2, y_stride=8, params=0, residual=0,
     skip_source=Space.IFM, skip=0, skip_x_stride=2, skip_y_stride=8,
 )  # fmt: skip
 _POST_FILL = PostFill(value=1, spad=0, rows=1, row_bytes=4, spad_stride=0)
@@ -260,3 +285,84 @@ def mistakes_of(config: ArchConfig) -> dict[str, Mistake]:
     """What can be wrong in a program for ``config``, by what is wrong: the same names for all."""
     parts = (_dispatch, _empty, _scratchpads, _banks, _dram, _tokens)
     return _opcodes() | {name: mistake for part in parts for name, mistake in part(config).items()}
+
+
+def sparse_mistakes(config: ArchConfig) -> dict[str, Mistake]:
+    """What can be wrong with SPARSE and SPARSE_POST in a program for ``config``, by what is wrong.
+
+    What the engine's memories hold is what the program before has left there.
+    """
+    sparse, m = config.sparse, config.memory
+    far = (1 << 24) - 1
+    ifm, ofm, param = (1024 * kib for kib in (m.ifm_kib, m.ofm_kib, m.param_kib))
+    sums, pointers = sparse.accumulators, sparse.pointers
+
+    def multiply(fault: Fault, **fields: int) -> Mistake:
+        return _one(_SPARSE, fault, **fields)
+
+    def drain(fault: Fault, **fields: int) -> Mistake:
+        return _one(_SPARSE_POST, fault, **fields)
+
+    found = {
+        **{
+            f"sparse of no {name}": multiply(Fault.OPCODE, **{name: 0})
+            for name in ("out_w", "out_h", "run", "kx", "ky")
+        },
+        **{f"sparse_post of no {name}": drain(Fault.OPCODE, **{name: 0}) for name in ("out_w", "out_h", "channels")},
+        "sparse from parameters": multiply(Fault.OPCODE, source=Space.PARAM),
+        "sparse with a codebook that is not there": multiply(Fault.OPCODE, table=sparse.tables),
+        "sparse_post of a residual from parameters": drain(Fault.OPCODE, residual=1, skip_source=Space.PARAM),
+        "compute without an array": _one(_COMPUTE, Fault.OPCODE),
+        "post without an array": _one(_POST, Fault.OPCODE),
+        "sparse into a sum that is not there": multiply(Fault.SCRATCHPAD, acc=2 * sums),
+        "sparse into sums past the first half": multiply(Fault.SCRATCHPAD, acc=sums - 3),
+        "sparse into sums past the second half": multiply(Fault.SCRATCHPAD, acc=2 * sums - 3),
+        "sparse of a column that is not there": multiply(Fault.SCRATCHPAD, column=pointers),
+        "sparse of a last column that is not there": multiply(Fault.SCRATCHPAD, column=pointers - 2),
+        "sparse_post of sums that are not there": drain(Fault.SCRATCHPAD, acc=2 * sums),
+        "sparse_post past the first half": drain(Fault.SCRATCHPAD, acc=sums - 3),
+        "sparse_post past the second half": drain(Fault.SCRATCHPAD, acc=2 * sums - 3),
+        "sparse_post of parameters past the end": drain(Fault.SCRATCHPAD, params=param - 15),
+        "sparse_post of parameters far beyond": drain(Fault.SCRATCHPAD, params=far),
+        "sparse_post past the end of OFM": drain(Fault.SCRATCHPAD, ofm=ofm - 11),
+        "sparse_post far beyond OFM": drain(Fault.SCRATCHPAD, ofm=far),
+    }
+    for space, size in ((Space.IFM, ifm), (Space.OFM, ofm)):
+        found |= {
+            f"sparse from {space.name}, first vector": multiply(Fault.SCRATCHPAD, source=space, act=size - 1),
+            f"sparse from {space.name}, last column": multiply(
+                Fault.SCRATCHPAD, source=space, act=size - 20, x_stride=19, out_h=1
+            ),
+            f"sparse from {space.name}, last row": multiply(Fault.SCRATCHPAD, source=space, act=size - 20, y_stride=20),
+            f"sparse from {space.name}, last tap": multiply(
+                Fault.SCRATCHPAD, source=space, act=size - 20, ky=2, ky_stride=16
+            ),
+            f"sparse_post with a residual from {space.name}": drain(
+                Fault.SCRATCHPAD, residual=1, skip_source=space, skip=size - 8, skip_x_stride=7
+            ),
+        }
+    return found | _sparse_loads(config)
+
+
+def _sparse_loads(config: ArchConfig) -> dict[str, Mistake]:
+    """LOADs beyond the engine's memories, and a draining of the half that is in use."""
+    layout = SparseLayout(config)
+    sizes = {
+        Space.SPMAT: layout.spmat_bytes, Space.POINTER: layout.pointer_bytes, Space.CODEBOOK: layout.codebook_bytes,
+    }  # fmt: skip
+    beat = config.bus.data_bytes
+    found = {
+        f"load to {space.name} past the end": _one(_LOAD, Fault.SCRATCHPAD, space=space, spad=size, row_bytes=beat)
+        for space, size in sizes.items()
+    }
+    # Zeros only: nothing but the scan takes time, and no pointer is looked at.
+    zeros = dataclasses.replace(_FILL, value=0, row_bytes=32, signal=COMPUTE)
+    long = dataclasses.replace(
+        _SPARSE, out_w=64, out_h=16, x_stride=0, y_stride=0, run=32, acc_stride=0, layer=3, wait=LOAD
+    )
+    post = dataclasses.replace(_SPARSE_POST, layer=2)
+    return found | {
+        "sums of a half that is multiplied": Mistake(
+            _run(zeros, long, post, End()), Fault.BANK, Engine.COMPUTE, layer=3
+        ),
+    }

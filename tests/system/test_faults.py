@@ -42,8 +42,15 @@ class Victim:
         programs     one after the other, pages of noise between them
     """
 
-    def __init__(self, config: ArchConfig, wrong: Sequence[Mistake], *, window_bytes: int = WINDOW_BYTES) -> None:
-        self.right = right_trial(config)
+    def __init__(
+        self,
+        config: ArchConfig,
+        wrong: Sequence[Mistake],
+        *,
+        right: Trial | None = None,
+        window_bytes: int = WINDOW_BYTES,
+    ) -> None:
+        self.right = right_trial(config) if right is None else right
         self.mistakes = wrong
         rng = Random(9)
         image = bytearray(self.right.image().tobytes())

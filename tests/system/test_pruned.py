@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from hwsim.training import Settings, load_data
 from rtl.config import load_arch
 from rtl.counters import COUNTERS
 
+LOG = logging.getLogger(__name__)
 SETTINGS, TUNING = PruneSettings(epochs=2, samples=256, rounds=3), Settings(rate=2e-3)
 
 
@@ -23,9 +26,9 @@ def _measured_pj(run, model: EnergyModel) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", ["dense-16x16", "eie-64", "hybrid-16x16-eie-16"])
+@pytest.mark.parametrize("arch", ["eie-64", "hybrid-16x16-eie-16", "dense-16x16"])
 @pytest.mark.parametrize("network", ["digits-mlp", "digits-cnn"])
-def test_saves_in_rtl_what_pruning_predicted(network, arch, tmp_path, record_property):
+def test_saves_in_rtl_what_pruning_predicted(network, arch, tmp_path):
     """Exactly on a dense array; within 5 % where zeros decide, for ranges and shared values are found anew."""
     data = load_data("digits")
     outcome = prune(network, arch, data=data, settings=SETTINGS, tuning=TUNING)
@@ -40,7 +43,7 @@ def test_saves_in_rtl_what_pruning_predicted(network, arch, tmp_path, record_pro
         found.append(_measured_pj(run, model))
         assert found[-1] == pytest.approx(run.estimate.totals()["energy_pj"], rel=1e-9)
     before, predicted = outcome.report.energy_pj
-    record_property("pj before, predicted, in RTL", (round(before), round(predicted), round(float(np.mean(found)))))
+    LOG.info("%s on %s: %.0f pJ before, %.0f predicted, %.0f in RTL", network, arch, before, predicted, np.mean(found))
     assert predicted < 0.9 * before
     assert np.mean(found) == pytest.approx(predicted, rel=1e-9 if arch.startswith("dense") else 0.05)
     assert before - np.mean(found) == pytest.approx(before - predicted, rel=0.05)

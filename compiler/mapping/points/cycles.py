@@ -59,6 +59,8 @@ class Work:
     write_beats: NDArray[np.int64]
     write_bursts: NDArray[np.int64]
     stores: NDArray[np.int64]
+    stores_late: NDArray[np.float64]
+    """STOREs that may be left when the array and the output stage are done."""
     from_before: NDArray[np.bool_]
     """It reads, from OFM, what the layer before it writes."""
     stored_before: NDArray[np.bool_]
@@ -106,8 +108,11 @@ class Chain:
             done + store / np.maximum(work.stores, 1),
         )
         writes = work.stores > 0
+        # The output stage waits for room, and what is behind a STORE for a place in its queue.
+        held = np.where(writes, wrote - store * work.stores_late / np.maximum(work.stores, 1), 0.0)
+        summed = np.maximum(summed, held)
         end = np.maximum(done, np.where(writes, wrote + latency, 0.0))
-        self._open = np.maximum(self._open, summed - np.minimum(work.array, _RUN_AHEAD * each))
+        self._open = np.maximum(np.maximum(self._open, summed - np.minimum(work.array, _RUN_AHEAD * each)), held)
         self._load = np.where(reads, loaded - latency, self._load)
         self._array, self._post = summed - self._rows, done
         self._store = np.where(writes, wrote, self._store)

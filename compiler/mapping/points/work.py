@@ -90,6 +90,7 @@ def work_of(
         write_beats=writes,
         write_bursts=count("dram_write_bursts"),
         stores=np.where(stores, strips, 0),
+        stores_late=np.minimum(out * strips / turns, config.control.queue_depth + 1),
         from_before=resident & made,
         stored_before=~resident & made,
         chained=chained,

@@ -11,13 +11,17 @@ import numpy as np
 from compiler.sparse.balance import balance
 from compiler.sparse.csc import encode
 from compiler.sparse.engine import EngineRun, run
+from hwsim.activity import CALIBRATION_SEEDS, expected_activity
 from rtl.config import ArchConfig, load_arch
 from workloads import eie
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CLOCK_MHZ", "Pruned", "balanced", "balanced_blind", "configuration", "on_engine", "pruned", "uneven"]
+__all__ = [
+    "CLOCK_MHZ", "Pruned", "balanced", "balanced_blind", "balanced_known", "configuration", "on_engine", "pruned",
+    "uneven",
+]  # fmt: skip
 
 CLOCK_MHZ = 800
 _MOST_KIB = 1 << 14
@@ -33,6 +37,8 @@ class Pruned:
     """``[outputs, inputs]``."""
     active: NDArray[np.bool_]
     """``[vectors, inputs]``."""
+    calibration: NDArray[np.bool_]
+    """``[samples, inputs]``: of other inputs, which are known before the run."""
 
 
 def configuration(pes: int = 64, fifo_depth: int = 8) -> ArchConfig:
@@ -53,7 +59,8 @@ def configuration(pes: int = 64, fifo_depth: int = 8) -> ArchConfig:
 def pruned(name: str) -> Pruned:
     """The layer called ``name``, such as ``eie/alex-6``."""
     layer = eie.generate(name)
-    return Pruned(layer.benchmark.layer, layer.weights != 0, layer.activations[None] != 0)
+    others = np.concatenate([eie.active_inputs(name, seed) for seed in CALIBRATION_SEEDS])
+    return Pruned(layer.benchmark.layer, layer.weights != 0, layer.activations[None] != 0, others != 0)
 
 
 def uneven(spread: float, seed: int = 7) -> Pruned:
@@ -61,7 +68,8 @@ def uneven(spread: float, seed: int = 7) -> Pruned:
     rng = np.random.default_rng(seed)
     density = np.minimum(0.9, 0.09 * np.exp(rng.normal(0, spread, 4096) - spread**2 / 2))
     nonzero = rng.random((4096, 4096), np.float32) < density[:, None]
-    return Pruned(f"4096 x 4096, rows log-normal by {spread:g}", nonzero, rng.random((1, 4096)) < 0.353)
+    active = rng.random((1 + len(CALIBRATION_SEEDS), 4096)) < 0.353
+    return Pruned(f"4096 x 4096, rows log-normal by {spread:g}", nonzero, active[:1], active[1:])
 
 
 def on_engine(
@@ -73,7 +81,12 @@ def on_engine(
 
 
 def balanced(layer: Pruned, config: ArchConfig) -> NDArray[np.int64]:
-    """Rows by position, evened out for the inputs that are run."""
+    """Rows by position, as the compiler evens them out: by other inputs than those that are run."""
+    return balance(layer.nonzero, config.sparse, expected_activity(layer.calibration))
+
+
+def balanced_known(layer: Pruned, config: ArchConfig) -> NDArray[np.int64]:
+    """Rows by position, evened out for the very inputs that are run: what is lost by not knowing them."""
     return balance(layer.nonzero, config.sparse, layer.active.mean(axis=0))
 
 

@@ -23,7 +23,7 @@ CONFIG = ArchConfig(
 def test_size_of_a_matrix_is_that_of_its_parts() -> None:
     rng = np.random.default_rng(0)
     matrix = encode(np.where(rng.random((64, 50)) < 0.1, rng.integers(1, 16, (64, 50)), 0), SPARSE)
-    stored = stored_size(matrix, SPARSE)
+    stored = stored_size([matrix], SPARSE)
     for symbols, bits in ((matrix.codes, stored.codes), (matrix.runs, stored.runs)):
         message = Huffman.of_counts(np.bincount(symbols)).encode(symbols)
         assert len(message) == -(-bits // 8)
@@ -40,12 +40,22 @@ def test_skewed_codes_take_less_than_their_width() -> None:
     rng = np.random.default_rng(1)
     codes = np.clip(np.abs(rng.normal(0, 3, (640, 300))).astype(int) + 1, 1, 15)
     matrix = encode(np.where(rng.random(codes.shape) < 0.1, codes, 0), SPARSE)
-    stored = stored_size(matrix, SPARSE)
+    stored = stored_size([matrix], SPARSE)
     assert stored.codes + stored.runs < 0.9 * SPARSE.entry_bits * stored.entries
 
 
+def test_blocks_of_channels_share_their_tables() -> None:
+    rng = np.random.default_rng(2)
+    parts = [encode(rng.integers(0, 16, (16, 9)) * (rng.random((16, 9)) < 0.4), SPARSE) for _ in range(2)]
+    both, alone = stored_size(parts, SPARSE), [stored_size([part], SPARSE) for part in parts]
+    assert both.tables == alone[0].tables
+    assert both.entries == sum(one.entries for one in alone)
+    assert both.pointers == sum(one.pointers for one in alone)
+    assert both.codes >= sum(one.codes for one in alone)
+
+
 def test_no_entries_take_no_bits() -> None:
-    stored = stored_size(encode(np.zeros((8, 3), np.uint8), SPARSE), SPARSE)
+    stored = stored_size([encode(np.zeros((8, 3), np.uint8), SPARSE)], SPARSE)
     assert (stored.codes, stored.runs, stored.entries) == (0, 0, 0)
 
 

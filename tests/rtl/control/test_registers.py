@@ -68,7 +68,8 @@ def test_configuration_is_kept_byte_by_byte(dut, register):
     width = register.fields[0].width if register.fields else 32
 
     async def bench(ctx):
-        want = 0
+        want = register.reset
+        assert await read(ctx, dut.bus, register.address) == (want, OKAY)
         for _ in range(8):
             data, strobe = rng.getrandbits(32), rng.choice([0, 15, rng.randrange(16)])
             mask = sum(0xFF << 8 * i for i in range(4) if strobe >> i & 1)

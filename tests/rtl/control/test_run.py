@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from rtl.control.run import FAULT_UNITS, UNIT_DISPATCH, UNIT_FETCH, Run
+from rtl.control.run import FAULT_UNITS, UNIT_DISPATCH, UNIT_FETCH, UNIT_RUN, Run
 from rtl.isa import Engine, Fault
 from tests.rtl.bench import simulate
 
@@ -169,5 +169,37 @@ def test_start_and_clear_forget_the_last_run(command):
                 await pulse(ctx, dut.cleared)
                 await pulse(ctx, dut.finish)
                 await end(ctx, dut)
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 40])
+def test_a_run_of_more_cycles_than_its_limit_is_stopped(limit):
+    dut = Run()
+
+    async def bench(ctx):
+        ctx.set(dut.limit, limit)
+        await begin(ctx, dut)
+        await ctx.tick().repeat(limit)
+        assert ctx.get(dut.fault.code) == Fault.NONE
+        await ctx.tick()
+        assert ctx.get(dut.halt)
+        await end(ctx, dut)
+        assert (ctx.get(dut.done), ctx.get(dut.fault.code), ctx.get(dut.fault.unit)) == (0, Fault.LIMIT, UNIT_RUN)
+        assert not ctx.get(dut.fault.layer_known)
+
+    simulate(dut, bench)
+
+
+def test_a_run_of_as_many_cycles_as_its_limit_is_not():
+    dut = Run()
+
+    async def bench(ctx):
+        ctx.set(dut.limit, 5)
+        await begin(ctx, dut)
+        await ctx.tick().repeat(4)
+        await pulse(ctx, dut.finish)
+        await end(ctx, dut)
+        assert (ctx.get(dut.cycle), ctx.get(dut.done), ctx.get(dut.fault.code)) == (5, 1, 0)
 
     simulate(dut, bench)
