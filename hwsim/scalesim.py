@@ -6,6 +6,8 @@ overlap. The forms are those of ``workloads.reference.accelerators.SCALESIM_EQUA
 less per layer. Memory plays no part in them, so ours are counted without it too: every operand lies in the scratchpads
 and every instruction is at hand. What ours have on top is the output stage (bias, requantisation) and the registers
 between a scratchpad and the array; what they lack is the time that SCALE-Sim's array fills, drains and loads weights.
+A tile whose sums are one fold is chained: its weights arrive beside its own stream, and the output stage follows the
+sums as they are made (:mod:`compiler.program.chaining`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from compiler.ir.integer import Conv
 from compiler.mapping.compile import compile_graph
+from compiler.program.chaining import chaining_rows
 from compiler.program.hazards import Memory, Range, TokenPlacer
 from hwsim.cycles import program_cycles
 from hwsim.network import load_network
@@ -219,7 +222,7 @@ class _AtHand:
 
 def _instructions(product: Product, config: ArchConfig, pixels: int) -> list[Instruction]:
     """Tiles of pixels, and in each all filters, a half of the accumulators after the other."""
-    placer = TokenPlacer()
+    placer = TokenPlacer(chaining_rows(config))
     half, entries = 0, config.memory.accumulators
     for size in _parts(product.m, pixels):
         for _ in range(product.groups):

@@ -166,6 +166,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             port.halt.eq(run.halt),
             issue.retires[engine].eq(port.retire),
+            issue.early[engine].eq(port.early),
             issue.idles[engine].eq(port.idle),
             counters.retires[engine].eq(port.retire),
             counters.stalls[engine].eq(issue.stalls[engine]),

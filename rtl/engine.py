@@ -6,6 +6,7 @@ r"""What every engine promises: how it takes an instruction, retires it, counts 
     instr.valid  ‾‾‾‾‾‾\______________________     handshake in cycle t: the instruction is *issued* in t
     instr.ready  ‾‾‾‾‾‾\__ ...
     retire       ____________ ... _/‾‾‾\______     retired in cycle r: its tokens can be taken from r+1 on
+    early        _______/‾\__ ... ____________     a token given ahead of that, to be taken from the next cycle on
 """
 
 from amaranth.lib import data, stream
@@ -50,6 +51,9 @@ class EngineSignature(Signature):
         A fault was raised somewhere, now or earlier: start nothing, write nothing; finish open AXI bursts.
     retire : Out(Retire)
         One pulse per instruction, in program order.
+    early : Out(TOKENS)
+        Engines that are given a token in this cycle, ahead of a retirement whose ``signal`` leaves them out. Never in
+        the cycle of a retirement that signals the same engine.
     commit : Out(commit_layout)
         One pulse per instruction, in program order, at least COMMIT_SPACING cycles apart, in or before the cycle of
         ``retire``.
@@ -65,6 +69,7 @@ class EngineSignature(Signature):
                 "instr": In(stream.Signature(WORD)),
                 "halt": In(1),
                 "retire": Out(Retire),
+                "early": Out(TOKENS),
                 "commit": Out(commit_layout(engine)),
                 "idle": Out(1),
                 "fault": Out(FAULT_BITS),

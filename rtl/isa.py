@@ -5,8 +5,8 @@ decoder, the gateware (:mod:`rtl.isa_layout`) and the handbook are all derived f
 
 Four engines run instructions, each its own in program order: load, compute, post-processing and store. They
 synchronise by tokens: an instruction with a bit set in ``wait`` takes a token from that engine before it starts, and
-one with a bit set in ``signal`` gives a token to that engine when it retires. Every ordered pair of engines has its
-own counter of tokens.
+one with a bit set in ``signal`` gives a token to that engine when it retires (one is given earlier where
+:attr:`Compute.chain` says so). Every ordered pair of engines has its own counter of tokens.
 """
 
 from __future__ import annotations
@@ -175,6 +175,11 @@ class Instruction:
     signal: U4 = 0
     """Engines to give a token to when retired."""
 
+    @property
+    def early(self) -> int:
+        """Engines of ``signal`` that get their token before the retirement."""
+        return 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End(Instruction):
@@ -258,6 +263,15 @@ class Compute(Instruction):
     """All reduction tiles use the first one's weights."""
     hold: U1
     """All pixels accumulate into ``acc``."""
+    chain: U1 = 0
+    """POST gets its token with the first sum of the last reduction tile instead of at retirement: a POST of the same
+    accumulators follows the sums, a pixel per cycle behind them. Weight-stationary only, not with ``depthwise`` or
+    ``hold``; the tile must overwrite (one tile, SET): a half cannot be drained while it is read to be added to."""
+
+    @property
+    def early(self) -> int:
+        """Engines of ``signal`` that get their token before the retirement."""
+        return self.signal & self.chain << Engine.POST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

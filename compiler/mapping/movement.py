@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.mapping.memory import Ring
 from compiler.mapping.tiling import input_pitch
+from compiler.program.chaining import chaining_rows
 from compiler.program.hazards import Memory, Range, TokenPlacer
 from rtl.isa import Fill, Load, PostFill, Space, Store
 
@@ -64,7 +65,7 @@ class Movement:
     def begin_segment(self) -> None:
         """Start a program of its own. It finds nothing in the scratchpads."""
         memory, align = self.config.memory, self.config.banks
-        self.placer = TokenPlacer()
+        self.placer = TokenPlacer(chaining_rows(self.config))
         self.ifm = Ring(memory.ifm_kib * 1024, align)
         self.params = Ring(memory.param_kib * 1024, align)
         self.kept: View | None = None

@@ -5,6 +5,10 @@ it reads and writes. Instructions of one engine retire in that order by themselv
 waits for the last earlier one of each other engine that conflicts with it (read after write, write after read, write
 after write); a token is spent only where an earlier wait does not cover it already. Because every dependence points
 backwards in the program, no program made here can deadlock.
+
+A POST that waits for a COMPUTE because of nothing but its sums is chained to it where both allow that
+(:mod:`compiler.program.chaining`). Every wait is still for all that COMPUTE did: a chained POST ends after it, so what
+waits for the POST, or comes behind it in its queue, comes behind the COMPUTE too.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from rtl.isa import ENGINE_COUNT, Instruction
+from compiler.program.chaining import chainable
+from rtl.isa import ENGINE_COUNT, Compute, Engine, Instruction
 
 __all__ = ["Memory", "Range", "TokenPlacer"]
 
@@ -83,9 +88,14 @@ class _History:
 
 
 class TokenPlacer:
-    """Collects instructions in program order and gives them their ``wait`` and ``signal`` masks."""
+    """Collects instructions in program order and gives them their ``wait`` and ``signal`` masks.
 
-    def __init__(self) -> None:
+    ``chaining_rows`` are the rows of an array that chains, 0 of one that does not.
+    """
+
+    def __init__(self, chaining_rows: int = 0) -> None:
+        self._chaining_rows = chaining_rows
+        self._chained: set[int] = set()
         self._instructions: list[Instruction] = []
         self._wait: list[int] = []
         self._signal: list[int] = []
@@ -118,6 +128,8 @@ class TokenPlacer:
                 self._awaited[other][engine] = needed
                 self._signal[needed] |= 1 << engine
                 self._wait[index] |= 1 << other
+                if other == Engine.COMPUTE and self._only_sums(needed, reads, writes):
+                    self._chain(needed, index)
         for r in reads:
             self._reads[engine][r.memory].add(r.start, r.stop, index)
         for w in writes:
@@ -125,7 +137,28 @@ class TokenPlacer:
 
     def finish(self) -> list[Instruction]:
         """The instructions with their tokens."""
-        return [
-            dataclasses.replace(i, wait=w, signal=s) if w or s else i
-            for i, w, s in zip(self._instructions, self._wait, self._signal, strict=True)
-        ]
+        out = []
+        for index, instruction in enumerate(self._instructions):
+            wait, signal = self._wait[index], self._signal[index]
+            if index in self._chained:
+                assert isinstance(instruction, Compute)
+                out.append(dataclasses.replace(instruction, wait=wait, signal=signal, chain=1))
+            else:
+                out.append(
+                    dataclasses.replace(instruction, wait=wait, signal=signal) if wait or signal else instruction
+                )
+        return out
+
+    def _chain(self, compute: int, post: int) -> None:
+        if chainable(self._instructions[compute], self._instructions[post], self._chaining_rows):
+            self._chained.add(compute)
+
+    def _only_sums(self, compute: int, reads: tuple[Range, ...], writes: tuple[Range, ...]) -> bool:
+        """Whether COMPUTE ``compute`` and what has these ranges meet in the accumulators alone, which it reads."""
+        mine, its = self._writes[Engine.COMPUTE], self._reads[Engine.COMPUTE]
+        before = compute - 1
+        others = [mine[r.memory].last_overlap(r.start, r.stop, before) for r in reads if r.memory != Memory.ACCUMULATOR]
+        for w in writes:
+            others.append(mine[w.memory].last_overlap(w.start, w.stop, before))
+            others.append(its[w.memory].last_overlap(w.start, w.stop, before))
+        return max(others, default=before) == before

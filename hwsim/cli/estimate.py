@@ -31,7 +31,7 @@ __all__ = ["estimate"]
 Technology = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Energy table: horowitz-45nm, tpuv4i-7nm or eyeriss-65nm-normalised; ARCH's without it."
+        metavar="NAME", help="Energy table: horowitz-45nm, tpuv4i-7nm, eyeriss-65nm-normalised or characterized:NAME."
     ),
 ]
 Dram = Annotated[

@@ -25,7 +25,7 @@ EXAMPLE: tuple[isa.Instruction, ...] = (
     isa.Compute(
         source=isa.Space.IFM, act=0, out_w=4, out_h=4, x_stride=8, y_stride=32, run=8, kx=1, kx_stride=0, ky=1,
         ky_stride=0, weight=0, filters=8, acc=0, op=isa.AccumulateOp.SET, flatten=0, depthwise=0, reuse_weights=0,
-        hold=0,
+        hold=0, chain=1,
         wait=1 << isa.Engine.LOAD, signal=1 << isa.Engine.POST,
     ),
     isa.Load(
@@ -54,7 +54,11 @@ def example() -> str:
     rows = []
     for k, instruction in enumerate(EXAMPLE[:-1]):
         tokens = [f"waits for {e.name}" for e in isa.Engine if instruction.wait >> e & 1]
-        tokens += [f"signals {e.name}" for e in isa.Engine if instruction.signal >> e & 1]
+        tokens += [
+            f"signals {e.name}" + (" early" if instruction.early >> e & 1 else "")
+            for e in isa.Engine
+            if instruction.signal >> e & 1
+        ]
         kind = type(instruction).__name__
         what = f"{kind} {_space(instruction)}".strip()
         rows.append((k, what, "; ".join(tokens), out.dispatch[k], out.issue[k], out.retire[k]))

@@ -48,6 +48,7 @@ class Router(wiring.Component):
             direct.eq(e.instr.valid & ~held & ~other),
             e.idle.eq(dense.idle & sparse.idle & ~held),
             e.retire.eq(Mux(sparse.retire.valid, sparse.retire, dense.retire)),
+            e.early.eq(dense.early | sparse.early),
             e.commit.eq(Mux(sparse.commit.valid, sparse.commit, dense.commit)),
             e.fault.eq(Mux(sparse.fault != Fault.NONE, sparse.fault, dense.fault)),
         ]

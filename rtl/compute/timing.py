@@ -31,13 +31,18 @@ class HybridTiming:
     """Both engines over a sequence of COMPUTE and SPARSE instructions."""
 
     def __init__(self, config: ArchConfig, sparse: SparseTiming) -> None:
-        self._engines: dict[type, EngineTiming] = {Compute: compute_timing(config), Sparse: sparse}
+        self._dense = compute_timing(config)
+        self._engines: dict[type, EngineTiming] = {Compute: self._dense, Sparse: sparse}
         self._kind: type = Compute
         self._idle = 0
 
     def ready(self) -> int:
         """First cycle in which another instruction is taken."""
         return self._engines[self._kind].ready()
+
+    def early(self) -> int:
+        """The cycle in which the COMPUTE taken last, if chained, gives POST its token."""
+        return self._dense.early()
 
     def issue(self, cycle: int, i: Compute | Sparse) -> int:
         """The cycle in which ``i``, taken in ``cycle``, retires."""

@@ -11,7 +11,7 @@ from rtl.control.gate import Gate, Stalls
 from rtl.control.run import UNIT_DISPATCH, FaultReport
 from rtl.engine import FAULT_BITS, Retire
 from rtl.isa import ENGINE_COUNT, INSTRUCTION_BITS, Engine, Fault
-from rtl.isa_layout import HEADER, WORD
+from rtl.isa_layout import HEADER, TOKENS, WORD
 
 __all__ = ["Issue"]
 
@@ -41,7 +41,8 @@ class Issue(wiring.Component):
     halt : 1
         Dispatch and issue nothing.
     engines : four streams of 256-bit words
-    retires : four Retire
+    retires, early : four Retire, four sets of engines
+        As of :class:`rtl.engine.EngineSignature`: both give tokens.
     idles : 4
     engine_faults : four :class:`rtl.isa.Fault`
         From the engines.
@@ -62,6 +63,7 @@ class Issue(wiring.Component):
                 "halt": In(1),
                 "engines": Out(stream.Signature(WORD)).array(ENGINE_COUNT),
                 "retires": In(Retire).array(ENGINE_COUNT),
+                "early": In(TOKENS).array(ENGINE_COUNT),
                 "idles": In(ENGINE_COUNT),
                 "engine_faults": In(FAULT_BITS).array(ENGINE_COUNT),
                 "stalls": Out(Stalls).array(ENGINE_COUNT),
@@ -89,7 +91,9 @@ class Issue(wiring.Component):
             wiring.connect(m, gate.engine, wiring.flipped(self.engines[engine]))
             m.d.comb += [
                 gate.halt.eq(self.halt),
-                gate.given.eq(Cat(r.valid & r.signal[engine] for r in self.retires)),
+                gate.given.eq(
+                    Cat((r.valid & r.signal[engine]) | e[engine] for r, e in zip(self.retires, self.early, strict=True))
+                ),
                 gate.retired.eq(self.retires[engine].valid),
                 filled[engine].eq(queue.r_rdy),
                 waiting[engine].eq(gate.waiting),

@@ -11,7 +11,8 @@
                     d(k) + 1           at the head of its queue ...
                     i(k'') + 1         ... once the one before it there, k'', has gone
                     ready              the engine can take it
-                    r(g) + 1           for every engine it waits for: g is the retire that gave the token
+                    r(g) + 1           for every engine it waits for: g is the retire that gave the token,
+                                       or the cycle in which a chained COMPUTE gave it ahead of its own
            r(k)                 retire, from the engine's own timing
            c = max of           the cycle in which the run is done: CYCLES reads c + 1
                     offered(END), r(last of each engine) + 1
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rtl.isa import ENGINE_COUNT, End, Engine
 
@@ -40,6 +41,7 @@ __all__ = [
     "RETIRE_TO_DONE",
     "RETIRE_TO_TOKEN",
     "DeadlockError",
+    "EarlyTiming",
     "EngineTiming",
     "FetchTiming",
     "Schedule",
@@ -53,7 +55,7 @@ ISSUE_TO_HEAD = 1
 ISSUE_TO_ROOM = 1
 """From an issue out of a full queue to the dispatch of another into it."""
 RETIRE_TO_TOKEN = 1
-"""From a retire to the issue of what waited for its token."""
+"""From a retire, or from a token given ahead of one, to the issue of what waited for the token."""
 RETIRE_TO_DONE = 1
 """From the last retire to the last cycle of the run."""
 
@@ -83,6 +85,14 @@ class EngineTiming(Protocol):
 
     def issue(self, cycle: int, instruction: Any, /) -> int:
         """Cycle in which the instruction, one of this engine's, taken in ``cycle``, retires."""
+        ...
+
+
+class EarlyTiming(EngineTiming, Protocol):
+    """An engine, some of whose instructions give tokens before they retire."""
+
+    def early(self) -> int:
+        """Cycle in which the instruction issued last gives the tokens of :attr:`rtl.isa.Instruction.early`."""
         ...
 
 
@@ -205,6 +215,7 @@ class _Scheduler:
             if signal:
                 for other in range(ENGINE_COUNT):
                     if signal >> other & 1:
-                        tokens[e * ENGINE_COUNT + other].append(retire + RETIRE_TO_TOKEN)
+                        given = cast("EarlyTiming", engine).early() if instruction.early >> other & 1 else retire
+                        tokens[e * ENGINE_COUNT + other].append(given + RETIRE_TO_TOKEN)
             progress = True
         return progress

@@ -9,6 +9,15 @@ While a tile streams, the loader is at the next one. ::
     tile.ready                     ‾‾‾‾‾‾‾‾‾‾ until taken
     take                           ‾‾‾‾‾‾‾‾‾‾ (earliest)
     tile.rows …                                           valid; the first row of the next tile is walked
+
+A *short* COMPUTE of the weight-stationary array has one tile, of one run: its rows lie one behind the other, so all is
+known of them with the first, and row r of the array needs its weights r cycles after row 0. Such a tile is handed over
+from the cycle on in which its first row is walked; the loader goes on walking beside the stream. ::
+
+    cycle        t     t+3 t+4       t+3+rows
+    row                │ 0 │ 1 │ … │
+    tile.ready         ‾‾‾‾ until taken
+    instr.ready                      ‾‾‾‾‾‾‾‾
 """
 
 from amaranth import Cat, Module, Mux, Signal
@@ -108,6 +117,7 @@ class Loader(wiring.Component):
         self._free = Signal(init=1)
         self._loading = Signal()
         self._setup = Signal()
+        self._short = Signal()
         self._decode(m)
         self._walk(m)
         for flag, fault in self._faults:
@@ -151,6 +161,11 @@ class Loader(wiring.Component):
             )
         else:
             bad |= w.depthwise
+        streams_sums = dense.dataflow == "weight_stationary"
+        bad |= w.chain & (w.depthwise | w.hold) if streams_sums else w.chain
+        if streams_sums:
+            with m.If(decoding[0]):
+                m.d.sync += self._short.eq((w.run <= dense.rows) & (w.kx == 1) & (w.ky == 1) & ~w.depthwise)
         self._fault(m, "fields", decoding[0] & (bad | (w.opcode != Opcode.COMPUTE)), Fault.OPCODE)
         top = exact_log2(self.config.memory.accumulators) + 1
         self._fault(m, "acc_base", decoding[0] & w.acc[top:].any(), Fault.SCRATCHPAD)
@@ -168,34 +183,46 @@ class Loader(wiring.Component):
         held = Signal(TileInfo(self.config))
         end_c, end_i, end_j, last_row = Signal(), Signal(), Signal(name="end_j"), Signal()
         tiles, weight_bytes = Signal(EVENT_BITS), Signal(EVENT_BITS)
+        short, taken, short_macs = self._short, Signal(), Signal.like(tile.macs)
+        with m.If(self._setup):
+            m.d.sync += short_macs.eq(w.run[: len(row) + 1] * w.filters)
         m.d.comb += [
             end_c.eq(w.depthwise | (c == w.run - 1)),
             end_i.eq(end_c & (i == w.kx - 1)),
             end_j.eq(end_i & (j == w.ky - 1)),
             last_row.eq(loading & Mux(w.depthwise, end_i, (row == dense.rows - 1) | Mux(w.flatten, end_j, end_c))),
             self.pass_done.eq(last_row & end_j),
-            tile.ready.eq(full | last_row),
+            tile.ready.eq(full | (Mux(short, loading, last_row) & ~taken)),
             tile.first.eq(first),
             tile.pass_end.eq(Mux(full, held_end, end_j)),
-            tile.last.eq(Mux(full, held_last, end_j & ~self.more)),
+            tile.last.eq(short | Mux(full, held_last, end_j & ~self.more)),
             tile.rows.eq(held.rows),
             tile.macs.eq(held.macs),
             tile.offset.eq(held.offset),
             tile.weight.eq(held.weight),
-            self.weight_tiles.eq(tiles + last_row),
-            self.weight_bytes.eq(weight_bytes + Mux(loading, w.filters, 0)),
+            self.weight_tiles.eq(Mux(short, 1, tiles + last_row)),
+            self.weight_bytes.eq(Mux(short, short_macs, weight_bytes + Mux(loading, w.filters, 0))),
         ]
         rewind = [
             c.eq(0), i.eq(0), j.eq(0), offset.eq(0), x_base.eq(0), y_base.eq(0), address.eq(w.weight)
         ]  # fmt: skip
         with m.If(self._setup):
-            m.d.sync += [loading.eq(1), first.eq(1), row.eq(0), macs.eq(0), tiles.eq(0), weight_bytes.eq(0), *rewind]
+            m.d.sync += [
+                loading.eq(1),
+                first.eq(1),
+                taken.eq(0),
+                row.eq(0),
+                macs.eq(0),
+                tiles.eq(0),
+                weight_bytes.eq(0),
+                *rewind,
+            ]
         with m.If(loading):
             m.d.sync += [
                 row.eq(row + 1),
                 macs.eq(macs + w.filters),
                 address.eq(address + w.filters),
-                weight_bytes.eq(self.weight_bytes),
+                weight_bytes.eq(weight_bytes + w.filters),
             ]
             with m.If(end_i):
                 m.d.sync += [i.eq(0), j.eq(j + 1), y_base.eq(y_base + w.ky_stride)]
@@ -213,7 +240,7 @@ class Loader(wiring.Component):
             with m.If(last_row):
                 m.d.sync += [
                     loading.eq(0),
-                    full.eq(1),
+                    full.eq(~taken),
                     row.eq(0),
                     macs.eq(0),
                     held.rows.eq(Mux(w.depthwise, 0, row + 1)),
@@ -222,13 +249,19 @@ class Loader(wiring.Component):
                     held_end.eq(end_j),
                     tiles.eq(tiles + 1),
                 ]
+                with m.If(taken):
+                    m.d.sync += self._free.eq(1)
                 with m.If(w.reuse_weights):
                     m.d.sync += address.eq(w.weight)
                 with m.If(end_j):
                     m.d.sync += rewind
+        with m.If(short & loading & ~taken):
+            m.d.sync += [held.rows.eq(w.run), held.macs.eq(short_macs)]
         with m.If(self.take):
             m.d.sync += [full.eq(0), first.eq(0)]
-            with m.If(tile.last):
+            with m.If(short & ~full & ~last_row):
+                m.d.sync += taken.eq(1)
+            with m.Elif(tile.last):
                 m.d.sync += self._free.eq(1)
             with m.Else():
                 m.d.sync += loading.eq(1)
@@ -241,9 +274,9 @@ class Loader(wiring.Component):
         m.d.comb += [
             beyond.eq(Mux((row == 0) | w.depthwise, 0, offset - expected)),
             self.gather_row.eq(row),
-            self.gather_write.eq(loading & ~w.depthwise),
+            self.gather_write.eq(loading & ~w.depthwise & ~short),
             self.gather_words.eq(beyond[banks:]),
-            self.gather_clear.eq(loading & w.depthwise),
+            self.gather_clear.eq(loading & (w.depthwise | short)),
             self.row.en.eq(loading),
             self.row.index.eq(row),
             self.row.address.eq(address),

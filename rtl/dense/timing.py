@@ -4,7 +4,8 @@ What :mod:`rtl.dense.weight_stationary` and :mod:`rtl.dense.output_stationary` d
 
 A COMPUTE issued in cycle t walks its first reduction tile from t + 3 on, a row per cycle. Tiles stream one after the
 other; while one streams, the next is walked. A tile starts when it has been walked and the one before has streamed, and
-nothing is lost between instructions either, as long as the next one is issued in time.
+nothing is lost between instructions either, as long as the next one is issued in time. The weight-stationary array
+starts the tile of a short COMPUTE (one tile, of one run) as soon as its first row has been walked.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "WeightStationaryTiming",
     "compute_events",
     "compute_timing",
+    "is_short",
     "reduction_tiles",
     "vectors_per_tile",
 ]
@@ -77,6 +79,11 @@ def reduction_tiles(i: Compute, rows: int) -> ReductionTiles:
     )  # fmt: skip
 
 
+def is_short(i: Compute, rows: int) -> bool:
+    """Whether ``i`` is one tile of one run on an array of ``rows`` rows: its weights load beside its own stream."""
+    return i.run <= rows and i.kx == 1 and i.ky == 1 and not i.depthwise
+
+
 def vectors_per_tile(i: Compute) -> int:
     """Vectors that stream through the array for each reduction tile."""
     width = (i.out_w - 1) * i.kx_stride + i.kx if i.depthwise else i.out_w
@@ -86,26 +93,35 @@ def vectors_per_tile(i: Compute) -> int:
 class WeightStationaryTiming:
     """The weight-stationary compute engine over a sequence of instructions.
 
-    A tile streams all pixels, so tile k starts ``max(vectors, rows_k)`` cycles after tile k - 1.
+    A tile streams all pixels, so tile k starts ``max(vectors, rows_k)`` cycles after tile k - 1. A chained instruction
+    gives POST its token when the first sum of its last tile is written.
     """
 
     def __init__(self, config: ArchConfig) -> None:
         self._rows = config.dense.rows
         self._ready = 0
         self._stream_free = 0
+        self._first_sum = 0
 
     def ready(self) -> int:
         """First cycle in which the engine takes another instruction."""
         return self._ready
 
+    def early(self) -> int:
+        """The cycle in which the instruction issued last, if chained, gives POST its token."""
+        return self._first_sum
+
     def issue(self, cycle: int, i: Compute) -> int:
         """The cycle in which ``i``, issued in ``cycle``, retires."""
         tiles = reduction_tiles(i, self._rows)
         vectors = vectors_per_tile(i)
-        first = max(cycle + COMPUTE_DECODE + tiles.first, self._stream_free)
+        walked = cycle + COMPUTE_DECODE + tiles.first
+        known = cycle + COMPUTE_DECODE + 1 if is_short(i, self._rows) else walked
+        first = max(known, self._stream_free)
         last = first + tiles.spacing(vectors)
-        self._ready = last
+        self._ready = max(last, walked)
         self._stream_free = last + vectors
+        self._first_sum = last + GATHER_LATENCY + self._rows
         return last + vectors - 1 + GATHER_LATENCY + self._rows
 
 
@@ -126,6 +142,10 @@ class OutputStationaryTiming:
     def ready(self) -> int:
         """First cycle in which the engine takes another instruction."""
         return self._ready
+
+    def early(self) -> int:
+        """Never asked for: a chained instruction is a fault here."""
+        raise ValueError("the output-stationary array does not chain")
 
     def issue(self, cycle: int, i: Compute) -> int:
         """The cycle in which ``i``, issued in ``cycle``, retires."""

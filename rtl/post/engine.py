@@ -29,7 +29,7 @@ from rtl.isa_layout import HEADER, WORD, instruction_layout
 from rtl.post.dense_path import DensePath
 from rtl.post.path import WIDE
 from rtl.post.sparse_path import SparsePath
-from rtl.post.timing import POST_TAIL
+from rtl.post.timing import LANE_LATENCY, POST_DECODE, POST_TAIL, SPARSE_LANE_LATENCY
 from rtl.requantise import Constants
 from rtl.scratchpad import write_port
 from rtl.sparse.engine import drain_layout as sparse_drain
@@ -242,7 +242,9 @@ class PostEngine(wiring.Component):
         e = self.engine
         header = data.View(HEADER, self._word)
         # What is on its way through the lanes retires in order, and before anything that waits for them to drain.
-        m.submodules.waiting = waiting = fifo.SyncFIFOBuffered(width=len(header.layer) + len(header.signal), depth=8)
+        m.submodules.waiting = waiting = fifo.SyncFIFOBuffered(
+            width=len(header.layer) + len(header.signal), depth=_most_under_way(self.config)
+        )
         paths = list(self._paths.values())
         written = Signal()
         m.d.comb += [
@@ -310,3 +312,11 @@ class PostEngine(wiring.Component):
                 m.d.comb += e.fault.eq(path.fault)
         with m.If(e.halt):
             m.d.comb += e.fault.eq(Fault.NONE)
+
+
+def _most_under_way(config: ArchConfig) -> int:
+    """Most instructions whose last bytes are in the lanes at once: those of one vector each, one behind the other."""
+    columns = config.dense.cols if config.dense_engine is not None else 1
+    latency = max(LANE_LATENCY + columns - 1, SPARSE_LANE_LATENCY)
+    # One may end in the cycle in which the first retires; a queue of 8 is as small as any memory.
+    return max(8, latency // (POST_DECODE + 1 + POST_TAIL) + 1)

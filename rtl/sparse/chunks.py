@@ -173,7 +173,8 @@ class Chunks(wiring.Component):
         about = data.StructLayout(
             {"valid": 1, "count": range(banks + 1), "column": _INDEX, "first_sum": len(self._sum)}
         )
-        meta_1, meta_2, rotation = Signal(about), Signal(about), Signal(lanes)
+        meta_1, meta_2 = Signal(about, name="meta_1"), Signal(about, name="meta_2")
+        rotation = Signal(lanes, name="rotation")
         m.d.sync += [meta_1.valid.eq(self._request), meta_2.valid.eq(meta_1.valid)]
         with m.If(self._request):
             m.d.sync += [
@@ -194,7 +195,7 @@ class Chunks(wiring.Component):
         with m.If(self.clear):
             m.d.sync += [meta_1.valid.eq(0), meta_2.valid.eq(0)]
 
-        arrived, kept = Signal(chunk_layout(config)), Signal()
+        arrived, kept = Signal(chunk_layout(config), name="arrived"), Signal(name="kept")
         zero_point = self.word.zero_point.as_unsigned()
         m.d.comb += [
             arrived.bytes.eq(ordered),

@@ -189,7 +189,7 @@ class ProcessingElement(Cell):
         w, r = fifo.write_port(), fifo.read_port(domain="comb")
         head, tail = Signal(range(depth), name="head"), Signal(range(depth), name="tail")
         count = Signal(range(depth + 1))
-        following, waits = Signal(self._column), Signal()
+        following, waits = Signal(self._column, name="following"), Signal(name="waits")
         push, pop, free, some = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             some.eq(count != 0),

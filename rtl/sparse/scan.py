@@ -64,8 +64,12 @@ class Scan(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         banks = self.config.banks
-        left, gone, found = Signal(banks), Signal(banks), Signal(banks)
-        advance, place, byte = Signal(), Signal(range(banks)), Signal(signed(8))
+        left, gone, found = Signal(banks, name="left"), Signal(banks, name="gone"), Signal(banks, name="found")
+        advance, place, byte = (
+            Signal(name="advance"),
+            Signal(range(banks), name="place"),
+            Signal(signed(8), name="byte"),
+        )
         m.d.comb += [
             left.eq(self.chunk.mask & ~gone),
             # Two's complement: the lowest bit that is set stays, all above it are inverted.

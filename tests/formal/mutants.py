@@ -46,10 +46,10 @@ def mutant(bug: Bug) -> Callable[..., Any]:
 
 def seed(patch: pytest.MonkeyPatch, bug: Bug, user: ModuleType) -> None:
     """Put the mutant in the place of ``bug.of`` wherever the hardware, or the module ``user``, names it."""
-    wrong, name = mutant(bug), bug.of.__name__
+    wrong = mutant(bug)
     hardware = [module for path, module in sys.modules.items() if path.startswith("rtl.")]
     for module in (*hardware, user):
-        if vars(module).get(name) is bug.of:
+        for name in [name for name, value in vars(module).items() if value is bug.of]:
             patch.setattr(module, name, wrong)
 
 

@@ -18,7 +18,7 @@ from tests.formal.spec import Spec
 
 __all__ = ["Verdict", "run"]
 
-LIMIT_S = 300
+LIMIT_S = 900
 """Wall time after which a run is given up. A proof takes seconds; the machine may be busy."""
 
 Mode = Literal["bmc", "prove", "cover"]

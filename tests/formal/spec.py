@@ -42,7 +42,8 @@ class Spec(Elaboratable):
         """Leave all inputs of ``component`` free, but those whose names begin with one of ``driven``."""
         for path, member, value in component.signature.flatten(component):
             name = "_".join(map(str, path))
-            if member.flow == wiring.In and not name.startswith(driven or ("\0",)):
+            # Solvers have no values of no bits.
+            if member.flow == wiring.In and not name.startswith(driven or ("\0",)) and len(Value.cast(value)):
                 self.inputs.append(Value.cast(value))
 
     def assume(self, m: Module, *conditions: Value) -> None:
@@ -78,11 +79,21 @@ class Inside(Elaboratable):
         return self.fragment
 
     def __getitem__(self, path: str) -> Signal:
+        return self.signal(path)
+
+    def signal(self, path: str, width: int | None = None) -> Signal:
+        """The signal of this name, and of this width where several have the name.
+
+        Raises:
+            LookupError: there is none, or more than one.
+
+        """
         *parents, name = path.split(".")
-        found = {id(s): s for s in self._signals(self._find(parents)) if s.name == name}
+        signals = {id(s): s for s in self._signals(self._find(parents)) if s.name == name}
+        found = [s for s in signals.values() if width in (None, len(s))]
         if len(found) != 1:
             raise LookupError(f"{len(found)} signals called {path}; there are {sorted(self.names(*parents))}")
-        return next(iter(found.values()))
+        return found[0]
 
     def names(self, *parents: str) -> set[str]:
         """Signals that are driven in a submodule."""

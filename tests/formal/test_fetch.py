@@ -7,7 +7,7 @@ from rtl.config import ArchConfig, BusConfig, ControlConfig, DenseConfig
 from rtl.dma.fetch import FetchEngine
 from rtl.isa import INSTRUCTION_BYTES
 from tests.formal.axi import Addresses
-from tests.formal.mutants import Bug, quick_first
+from tests.formal.mutants import Bug
 from tests.formal.queues import pointers
 from tests.formal.spec import Inside, Spec, past
 
@@ -74,6 +74,7 @@ BUGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("bug", quick_first(BUGS), ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", BUGS, ids=str)
 def test_a_seeded_bug_is_found(refute, bug):
     refute(FetchSpec, bug, 30)

@@ -11,7 +11,7 @@ from rtl.dma.load import LoadEngine
 from rtl.isa import Space
 from rtl.spaces import loadable
 from tests.formal.axi import Addresses, Window
-from tests.formal.mutants import Bug, quick_first
+from tests.formal.mutants import Bug
 from tests.formal.queues import all_entries
 from tests.formal.spec import Inside, Spec
 
@@ -82,6 +82,7 @@ BUGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("bug", quick_first(BUGS), ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", BUGS, ids=str)
 def test_a_seeded_bug_is_found(refute, bug):
     refute(LoadSpec, bug, 12)

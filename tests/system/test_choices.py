@@ -20,7 +20,7 @@ from tests.system.test_differential import QUICK, Arch, arch_name, arch_of
 
 GOALS: tuple[Goal, ...] = ("cycles", "energy", "edp")
 SEEDS: dict[Arch, tuple[tuple[int, ...], frozenset[str]]] = {
-    QUICK[1]: ((0, 1, 2, 3, 5, 8, 23, 886), CHOICES),
+    QUICK[1]: ((0, 5, 8, 23, 160, 886), CHOICES),
     QUICK[3]: ((2, 8, 23, 47, 54, 156, 160, 886), CHOICES | {"parameters loaded again"}),
 }
 """By accelerator, weight- and output-stationary: seeds of networks, and what is chosen for them."""
@@ -53,7 +53,7 @@ def test_every_choice_for_every_objective_in_rtl(arch, record_property):
 def test_the_objective_makes_a_difference():
     """Else the one above would hold the same programs against the RTL three times."""
     config = arch_of(QUICK[1])
-    case = random_case(5, most_macs=20_000)
+    case = random_case(1, most_macs=20_000)
     cycles, energy, edp = (
         [plan.tile for plan in plan_graph(case.graph, config, mapper_objective(goal, config)) if isinstance(plan, Plan)]
         for goal in GOALS

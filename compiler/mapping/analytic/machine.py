@@ -58,7 +58,7 @@ class Machine:
         self._lanes = LANE_LATENCY + config.dense.cols - 1
         self.half = 0
         self.filled = [0, 0]
-        """Of each half of the accumulators: when the last COMPUTE into it retires,"""
+        """Of each half of the accumulators: when the last COMPUTE into it lets a POST begin,"""
         self.drained = [0, 0]
         """and the last POST out of it."""
         self.ifm = Ring(memory.ifm_kib * 1024, banks)
@@ -133,16 +133,20 @@ class Machine:
         half = self.half
         if self.drained[half] > wait:
             wait = self.drained[half]
-        walk, spacing, vectors, leave, block, leaving = stream
+        walk, spacing, vectors, leave, summed, block, leaving, beside = stream
         start = self._issue(self.computes, self.compute_ready, wait) + COMPUTE_DECODE + walk
+        walked = start + beside
         if self.compute_free > start:
             start = self.compute_free
         if block < self.leaving and self.leaving_until > start:
             start = self.leaving_until
         self.compute_ready = start + spacing
+        if walked > self.compute_ready:
+            self.compute_ready = walked
         self.compute_free = free = start + spacing + vectors
         self.leaving, self.leaving_until = leaving, free + leaving + 1
-        self.filled[half] = self.compute_retire = free + leave
+        self.filled[half] = free + summed
+        self.compute_retire = free + leave
         return self.compute_retire
 
     def computes_of(self, streams: Sequence[Stream], weights: Sequence[Use], ready: int) -> None:

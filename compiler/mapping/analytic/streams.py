@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.mapping.plan import flattens
 from rtl.dense.timing import GATHER_LATENCY
+from rtl.isa import AccumulateOp
 
 if TYPE_CHECKING:
     from compiler.mapping.job import Window
@@ -27,10 +28,14 @@ class Stream(NamedTuple):
     """Cycles from there until the next COMPUTE may start."""
     leave: int
     """Cycles from there to the retirement."""
+    summed: int
+    """Cycles from there to when a POST of the sums gets its token: fewer, even below 0, if it is chained."""
     block: int
     """Pixels of a full block, output-stationary; a COMPUTE of smaller ones waits for sums that are leaving."""
     leaving: int
     """Sums that leave behind it; 0 if weight-stationary."""
+    beside: int = 0
+    """Rows walked beside the first tile."""
 
 
 class Streams:
@@ -57,18 +62,25 @@ class Streams:
         alike: dict[tuple[tuple[int, ...], ...], tuple[Stream, ...]] = {}
         for tile, kinds in zip(plan.job.tiles, self._kinds, strict=True):
             if kinds not in alike:
-                alike[kinds] = tuple([_stream(plan, config, patch, window, pitch) for window in tile.windows])
+                chained = len(kinds) == 1 and plan.job.accumulate == AccumulateOp.SET and not plan.job.hold
+                alike[kinds] = tuple(
+                    [_stream(plan, config, patch, window, pitch, chained=chained) for window in tile.windows]
+                )
         return [alike[kinds] for kinds in self._kinds]
 
 
-def _stream(plan: Plan, config: ArchConfig, patch: Patch, window: Window, pitch: int) -> Stream:
-    """As :class:`rtl.dense.timing.ReductionTiles` and the engines' timing have it."""
+def _stream(plan: Plan, config: ArchConfig, patch: Patch, window: Window, pitch: int, *, chained: bool) -> Stream:
+    """As :class:`rtl.dense.timing.ReductionTiles` and the engines' timing have it.
+
+    ``chained``: nothing but the length of the reduction keeps a POST from following the sums.
+    """
     job, rows = plan.job, config.dense.rows
     run, kx, ky = window.run, window.kx, window.ky
     pixels = patch.height * patch.width
     if job.depthwise:
         vectors = ((patch.width - 1) * job.strides[1] + kx) * patch.height
-        return Stream(kx, (ky - 1) * max(vectors, kx), vectors, GATHER_LATENCY + rows - 1, 0, 0)
+        leave = GATHER_LATENCY + rows - 1
+        return Stream(kx, (ky - 1) * max(vectors, kx), vectors, leave, leave, 0, 0)
     flat = not job.hold and flattens(job, window, pitch, config.banks)
     length, runs = (run * kx * ky, 1) if flat else (run, kx * ky)
     full, tail = divmod(length, rows)
@@ -79,6 +91,11 @@ def _stream(plan: Plan, config: ArchConfig, patch: Patch, window: Window, pitch:
         cycles = rows if full else max(block, tail)
         leaving = pixels - (blocks - 1) * rows
         spacing = ((full + tails) * blocks - 1) * cycles
-        return Stream(first, spacing, max(block, last), leaving + GATHER_LATENCY, block, leaving)
+        leave = leaving + GATHER_LATENCY
+        return Stream(first, spacing, max(block, last), leave, leave, block, leaving)
     whole = full * max(pixels, rows) + tails * max(pixels, tail)
-    return Stream(first, whole - max(pixels, first), pixels, GATHER_LATENCY + rows - 1, 0, 0)
+    leave = GATHER_LATENCY + rows - 1
+    short = kx == ky == 1 and run <= rows
+    walk, beside = (1, first - 1) if short else (first, 0)
+    summed = leave - (pixels - 1) if chained and full + tails == 1 else leave
+    return Stream(walk, whole - max(pixels, first), pixels, leave, summed, 0, 0, beside)

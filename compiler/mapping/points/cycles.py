@@ -65,6 +65,8 @@ class Work:
     """It reads, from OFM, what the layer before it writes."""
     stored_before: NDArray[np.bool_]
     """It reads, from DRAM, what the layer before it writes."""
+    chained: bool
+    """The output stage follows the array from the first sum of a tile on."""
 
 
 class Chain:
@@ -99,8 +101,8 @@ class Chain:
         start = np.maximum(self._array, first + 2)
         start = np.where(work.from_before, np.maximum(start, self._post), start) + COMPUTE_DECODE
         summed = np.maximum(start + work.array, np.where(reads, loaded + each, 0.0)) + self._rows
-        per_post = post / work.posts
-        done = np.maximum(np.maximum(self._post, start + sums + self._rows) + post, summed + per_post) + self._lanes
+        behind, last = (0, _POST) if work.chained else (sums, post / work.posts)
+        done = np.maximum(np.maximum(self._post, start + behind + self._rows) + post, summed + last) + self._lanes
         wrote = np.maximum(
             np.maximum(self._store, start + sums * work.posts / work.patches) + store,
             done + store / np.maximum(work.stores, 1),

@@ -9,6 +9,7 @@ import numpy as np
 
 from compiler.mapping.plan import aligned
 from compiler.mapping.points.cycles import Work
+from compiler.program.chaining import chaining_rows
 from rtl.counters import COUNTERS
 from rtl.dense.timing import COMPUTE_DECODE, GATHER_LATENCY
 from rtl.isa import PARAM_BYTES
@@ -66,7 +67,8 @@ def work_of(
     strips = np.where(cut["groups"] == 1, patches, cut["groups"] * job.out_shape[0])
     loads = np.where(cut["group"] > 1, tiles * patches, tiles)
     writes, turns = count("dram_write_beats"), patches * cut["groups"]
-    busy = array if job.hold else _taking_turns(config, array, posts, cut["last_pixels"])
+    chained = _chained(shape, config)
+    busy = array if job.hold else _taking_turns(config, array, posts, cut["last_pixels"], chained=chained)
     busy = np.maximum(busy, _uneven_windows(shape, config, bus, events, array, cut, patches))
     if not job.hold:
         busy = _turns(shape, config, bus, events, busy, cut, rooms.ifm)
@@ -91,16 +93,26 @@ def work_of(
         stores_late=np.minimum(out * strips / turns, config.control.queue_depth + 1),
         from_before=resident & made,
         stored_before=~resident & made,
+        chained=chained,
+    )
+
+
+def _chained(shape: JobShape, config: ArchConfig) -> bool:
+    """Whether every COMPUTE is one reduction tile of an array that chains (see :mod:`compiler.program.chaining`)."""
+    job, rows = shape.job, chaining_rows(config)
+    windows = [tile.windows for tile in job.tiles]
+    return not (job.depthwise or job.hold) and all(
+        len(of) == 1 and of[0].run * of[0].kx * of[0].ky <= rows for of in windows
     )
 
 
 def _taking_turns(
-    config: ArchConfig, array: NDArray[np.int64], posts: NDArray[np.int64], pixels: NDArray[np.int64]
+    config: ArchConfig, array: NDArray[np.int64], posts: NDArray[np.int64], pixels: NDArray[np.int64], *, chained: bool
 ) -> NDArray[np.float64]:
     """Cycles of the array where it waits for one of the two halves of the accumulators to be drained."""
     rows, each = config.dense.rows, array / posts
     leave = pixels % rows if config.dense.dataflow == "output_stationary" else rows
-    through = COMPUTE_DECODE + np.minimum(rows, each) + each + leave + GATHER_LATENCY
+    through = COMPUTE_DECODE + leave + GATHER_LATENCY + (1 if chained else np.minimum(rows, each) + each)
     drain = 1 + POST_DECODE + PARAM_BYTES + pixels + LANE_LATENCY + config.dense.cols
     return np.asarray(posts * np.maximum(each, (through + drain) / 2), np.float64)
 

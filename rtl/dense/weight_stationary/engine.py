@@ -8,9 +8,12 @@
     streamer                     │ M vectors of tile 0  │ M vectors of tile 1 …
     mesh                            └ 3 cycles later
     acc                             └ 3 + rows cycles later in column 0
+
+The tile of a short COMPUTE (see :mod:`rtl.dense.loader`) streams from t + 4 on, each row of the array a cycle behind
+the arrival of its weights.
 """
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect
 from amaranth.utils import exact_log2
@@ -25,7 +28,7 @@ from rtl.dense.ports import compute_ports
 from rtl.dense.timing import GATHER_LATENCY
 from rtl.dense.weight_stationary.mesh import Mesh
 from rtl.engine import Retire
-from rtl.isa import AccumulateOp, Compute, Fault, Space
+from rtl.isa import AccumulateOp, Compute, Engine, Fault, Space
 from rtl.isa_layout import instruction_layout
 from rtl.scratchpad import READ_LATENCY
 
@@ -152,6 +155,7 @@ class WeightStationaryEngine(wiring.Component):
             e.commit.eq(ev.commit),
         ]
         self._retire(m, s, done, streaming, outside)
+        self._chain(m, streaming & first_vector & last_tile & s.chain)
 
     def _drive_mesh(self, m: Module, s: Signal, streaming: Signal, first_vector: Signal) -> None:
         g, mesh, taps = self._gather, self._mesh, self.config.dense.depthwise_taps
@@ -209,7 +213,7 @@ class WeightStationaryEngine(wiring.Component):
         retiring = Signal(Retire)
         m.d.comb += [
             retiring.layer.eq(s.layer),
-            retiring.signal.eq(s.signal),
+            retiring.signal.eq(s.signal & ~(s.chain << Engine.POST)),
             delay.i_valid.eq(done & ~e.halt),
             delay.i.eq(retiring),
             e.retire.eq(delay.o),
@@ -219,3 +223,10 @@ class WeightStationaryEngine(wiring.Component):
         ]
         with m.If((self._gather.fault | outside) & ~e.halt):
             m.d.comb += e.fault.eq(Fault.SCRATCHPAD)
+
+    def _chain(self, m: Module, begins: Value) -> None:
+        """Give POST its token when the first sum of a chained instruction is written in column 0."""
+        e = self.engine
+        first = Signal(GATHER_LATENCY + self.config.dense.rows, name="first_sum")
+        m.d.sync += first.eq(Cat(begins & ~e.halt, first[:-1]))
+        m.d.comb += e.early.eq(first[-1] << Engine.POST)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Out
@@ -17,6 +17,7 @@ OPCODES = {engine: next(op for op, kind in FORMATS.items() if engine == kind.ENG
 GAP_AT = 128
 LATENCY_AT = 160
 FIELD_BITS = 16
+EARLY_AT = 176
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,14 @@ class Job:
     signal: int = 0
     gap: int = 1
     latency: int = 1
+    early: int = 0
+    """Engines of ``signal`` that get their token in the cycle of issue."""
 
     def word(self) -> int:
         header = HEADER.const(
             {"opcode": OPCODES[self.ENGINE], "layer": self.layer, "wait": self.wait, "signal": self.signal}
         )
-        return header.as_bits() | self.gap << GAP_AT | self.latency << LATENCY_AT
+        return header.as_bits() | self.gap << GAP_AT | self.latency << LATENCY_AT | self.early << EARLY_AT
 
 
 END = int(Opcode.END)
@@ -53,6 +56,8 @@ class Dummy(wiring.Component):
         m.submodules.flying = flying = SyncFIFO(width=48, depth=64)
         now = Signal(32)
         busy = Signal(FIELD_BITS)
+        early = Signal(len(Engine))
+        m.d.comb += early.eq(port.instr.payload[EARLY_AT:])
         due = data.View(data.StructLayout({"cycle": 32, "layer": 12, "signal": 4}), flying.r_data)
         m.d.sync += now.eq(now + 1)
         with m.If(busy != 0):
@@ -63,8 +68,9 @@ class Dummy(wiring.Component):
             flying.w_data.eq(
                 (now + port.instr.payload[LATENCY_AT : LATENCY_AT + FIELD_BITS])[:32]
                 | header.layer << 32
-                | header.signal << 44
+                | (header.signal & ~early) << 44
             ),
+            port.early.eq(Mux(flying.w_en, early, 0)),
             flying.r_en.eq(port.retire.valid),
             port.retire.valid.eq(flying.r_rdy & (now >= due.cycle)),
             port.retire.layer.eq(due.layer),
@@ -81,13 +87,17 @@ class DummyTiming:
 
     def __init__(self) -> None:
         self._ready = 0
-        self._retired = -1
+        self._issued = self._retired = -1
 
     def ready(self) -> int:
         return self._ready
 
+    def early(self) -> int:
+        return self._issued
+
     def issue(self, cycle: int, instruction: Instruction) -> int:
         assert isinstance(instruction, Job)
+        self._issued = cycle
         self._ready = cycle + instruction.gap
         self._retired = max(cycle + instruction.latency, self._retired + 1)
         return self._retired
@@ -113,6 +123,8 @@ def random_jobs(rng: Random, count: int, *, layers: int = 4, possible: bool = Tr
     given: dict[tuple[Engine, Engine], int] = {}
     engines = rng.choice([list(Engine), [Engine.LOAD, Engine.COMPUTE], [Engine.POST]])
     slow = rng.choice([1, 3, 20])
+    # All tokens of a pair of engines, or none, since they are given in program order.
+    early = rng.choice([set(), {(Engine.COMPUTE, Engine.POST)}])
     for _ in range(count):
         engine = rng.choice(engines)
         others = [other for other in engines if other != engine]
@@ -129,6 +141,7 @@ def random_jobs(rng: Random, count: int, *, layers: int = 4, possible: bool = Tr
                 layer=rng.randrange(layers),
                 wait=sum(1 << o for o in wait),
                 signal=sum(1 << o for o in signal),
+                early=sum(1 << o for o in signal if (engine, o) in early),
                 gap=gap,
                 latency=rng.choice([1, gap, gap + rng.randint(1, slow)]),
             )

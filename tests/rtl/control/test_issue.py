@@ -43,6 +43,7 @@ class Bench(wiring.Component):
             connect(m, issue.engines[engine], dummy.engine.instr)
             m.d.comb += [
                 issue.retires[engine].eq(dummy.engine.retire),
+                issue.early[engine].eq(dummy.engine.early),
                 issue.idles[engine].eq(dummy.engine.idle),
                 dummy.engine.halt.eq(self.halt),
             ]

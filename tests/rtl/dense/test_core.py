@@ -1,5 +1,6 @@
 """The dense core against the instruction set's meaning and its own timing, over random instructions."""
 
+import dataclasses
 from itertools import pairwise
 from random import Random
 from typing import Literal
@@ -15,9 +16,9 @@ from hwsim.functional import Machine
 from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
 from rtl.core import Core
 from rtl.counters import event_names
-from rtl.dense.timing import compute_events, compute_timing
+from rtl.dense.timing import compute_events, compute_timing, reduction_tiles
 from rtl.engine import COMMIT_SPACING
-from rtl.isa import AccumulateOp, Compute, Engine, Instruction, Post, PostConfig, PostFill, Space, encode
+from rtl.isa import AccumulateOp, Compute, Engine, Fault, Instruction, Post, PostConfig, PostFill, Space, encode
 from rtl.post.timing import PostTiming, post_events
 from rtl.scratchpad import Scratchpad
 
@@ -68,11 +69,15 @@ class Bench:
         self.retired: dict[Engine, list[int]] = {Engine.COMPUTE: [], Engine.POST: []}
         self.events: dict[Engine, list[dict[str, int]]] = {Engine.COMPUTE: [], Engine.POST: []}
         self.committed: dict[Engine, list[int]] = {Engine.COMPUTE: [], Engine.POST: []}
+        self.early: list[int] = []
         self.fault = 0
         self.ofm = np.zeros(0, np.uint8)
 
     def run(self, steps: list[tuple[Engine, Instruction, int, tuple[int, int]]]) -> None:
-        """``steps``: engine, instruction, idle cycles before it, and how many retired it waits for (compute, post)."""
+        """Run ``steps``: engine, instruction, idle cycles before it, and how many it waits for (compute, post).
+
+        It waits for their retirement, or for the first sum of a chained COMPUTE.
+        """
         sim = Simulator(self.dut)
         sim.add_clock(1e-8)
         core, clock = self.dut.core, [0]
@@ -99,10 +104,13 @@ class Bench:
             ports = {Engine.COMPUTE: core.compute, Engine.POST: core.post}
             wait = {e: (q[0][2] if q else 0) for e, q in queues.items()}
             total = len(steps)
+            chained = [k for k, s in enumerate(queues[Engine.COMPUTE]) if isinstance(s[1], Compute) and s[1].chain]
             for _ in range(200_000):
                 if sum(map(len, self.retired.values())) == total or self.fault:
                     break
-                done = (len(self.retired[Engine.COMPUTE]), len(self.retired[Engine.POST]))
+                # In order: whatever is before a chained one has retired when that one makes its first sum.
+                summed = max(len(self.retired[Engine.COMPUTE]), *(k + 1 for k in chained[: len(self.early)]), 0)
+                done = (summed, len(self.retired[Engine.POST]))
                 for engine, queue in queues.items():
                     at = len(self.issued[engine])
                     offered = at < len(queue) and wait[engine] == 0
@@ -125,6 +133,8 @@ class Bench:
                         events = port.commit.events
                         self.events[engine].append({n: ctx.get(getattr(events, n)) for n in event_names(engine)})
                     self.fault = self.fault or ctx.get(port.fault)
+                if ctx.get(core.compute.early):
+                    self.early.append(clock[0])
                 await ctx.tick()
                 clock[0] += 1
             else:
@@ -167,6 +177,8 @@ def random_compute(rng: Random, config: ArchConfig, half: int) -> Compute:
             layer=1,
         )  # fmt: skip
     run, kx, ky = rng.randint(1, 2 * rows), rng.randint(1, 3), rng.randint(1, 3)
+    if rng.random() < 0.4:
+        run, kx, ky = rng.randint(1, rows), 1, 1
     flatten = rng.random() < 0.5
     kx_stride, ky_stride = rng.randint(run, run + 9), rng.randint(1, 60)
     if flatten:
@@ -235,8 +247,10 @@ def test_random_program(seed, dataflow):
     for n in range(8):
         half = n % 2
         group = 1 if n < 2 else rng.randint(1, 2)
-        for _ in range(group):
+        for k in range(group):
             c = random_compute(rng, config, half)
+            if k == group - 1 and rng.random() < 0.8 and chains(c, config):
+                c = dataclasses.replace(c, chain=1, signal=1 << Engine.POST)
             need = retired_posts[n - 1] if n > 1 else 0
             steps.append((Engine.COMPUTE, c, rng.choice([0, 0, 0, 30]), (0, need)))
             computes += 1
@@ -253,7 +267,15 @@ def test_random_program(seed, dataflow):
     check(bench, steps)
 
 
+def chains(compute: Compute, config: ArchConfig) -> bool:
+    if compute.op != AccumulateOp.SET or compute.depthwise or compute.hold:
+        return False
+    single = reduction_tiles(compute, config.dense.rows).count == 1
+    return single and config.dense.dataflow == "weight_stationary"
+
+
 def check(bench: Bench, steps) -> None:
+    early = iter(bench.early)
     compute, post = compute_timing(bench.config), PostTiming(bench.config)
     for engine, timing, events in (
         (Engine.COMPUTE, compute, lambda i: compute_events(i, bench.config)),
@@ -265,6 +287,8 @@ def check(bench: Bench, steps) -> None:
             issued = bench.issued[engine][k]
             assert issued >= timing.ready(), f"{engine.name} {k} was issued before it should be ready"
             assert bench.retired[engine][k] == timing.issue(issued, i), f"{engine.name} {k}: {i}"
+            if i.early:
+                assert next(early) == compute.early(), f"{engine.name} {k}: {i}"
             assert bench.events[engine][k] == dict.fromkeys(event_names(engine), 0) | events(i), (
                 f"{engine.name} {k}: {i}"
             )
@@ -300,3 +324,72 @@ def test_short_instructions_behind_long_ones(lengths, dataflow):
     bench.run(steps)
     bench.machine.run(i for _, i, _, _ in steps)
     check(bench, steps)
+
+
+ONE_TILE = Compute(
+    source=Space.IFM, act=0, out_w=40, out_h=1, x_stride=3, y_stride=0, run=3, kx=1, kx_stride=0, ky=1, ky_stride=0,
+    weight=0, filters=4, acc=0, op=AccumulateOp.SET, flatten=0, depthwise=0, reuse_weights=0, hold=0,
+)  # fmt: skip
+FOUR = ArchConfig(
+    dense=DenseConfig(rows=4, cols=4, depthwise_taps=2),
+    memory=MemoryConfig(ifm_kib=1, ofm_kib=1, weight_kib=1, param_kib=1, accumulators=64),
+    bus=BusConfig(data_bytes=4, burst_beats=4, outstanding=1),
+)
+
+
+def test_the_output_stage_follows_a_chained_tile_and_its_sums_are_the_same():
+    """A token early by all pixels but one; the outputs are those of the instructions one after the other."""
+    post = Post(
+        acc=0, out_w=40, out_h=1, ofm=0, x_stride=4, y_stride=0, filters=4, load_params=0, params=0, residual=0,
+        skip_source=Space.IFM, skip=0, skip_x_stride=0, skip_y_stride=0,
+    )  # fmt: skip
+    config = PostConfig(zero_point=3, low=-128, high=127)
+    ends = {}
+    for chain in (0, 1):
+        bench = Bench(FOUR, 7)
+        realistic_params(bench, np.random.default_rng(7))
+        compute = dataclasses.replace(ONE_TILE, chain=chain, signal=1 << Engine.POST)
+        load = dataclasses.replace(post, load_params=1)
+        # The first POST takes the parameters; the second one has nothing but its pixels to do.
+        steps = [(Engine.COMPUTE, compute, 0, (0, 0)), (Engine.POST, config, 0, (0, 0))]
+        steps += [(Engine.POST, load, 0, (1, 0)), (Engine.COMPUTE, compute, 0, (0, 2)), (Engine.POST, post, 0, (2, 0))]
+        bench.run(steps)
+        bench.machine.run(i for _, i, _, _ in steps)
+        check(bench, steps)
+        ends[chain] = bench.retired[Engine.POST][-1]
+        assert len(bench.early) == 2 * chain
+    assert ends[0] - ends[1] == 2 * (40 - 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"hold": 1}, id="all pixels in one sum"),
+        pytest.param({"depthwise": 1, "run": 4, "kx": 2, "kx_stride": 1}, id="depthwise"),
+    ],
+)
+def test_what_makes_no_sum_per_cycle_cannot_be_chained(wrong):
+    bench = Bench(FOUR, 0)
+    bench.run([(Engine.COMPUTE, dataclasses.replace(ONE_TILE, chain=1, **wrong), 0, (0, 0))])
+    assert bench.fault == Fault.OPCODE
+    fine = Bench(FOUR, 0)
+    fine.run([(Engine.COMPUTE, dataclasses.replace(ONE_TILE, **wrong), 0, (0, 0))])
+    assert fine.fault == 0
+
+
+def test_an_output_stationary_array_cannot_chain():
+    dense = DenseConfig(rows=4, cols=4, dataflow="output_stationary", depthwise_taps=0)
+    bench = Bench(ArchConfig(dense=dense, memory=FOUR.memory, bus=FOUR.bus), 0)
+    bench.run([(Engine.COMPUTE, dataclasses.replace(ONE_TILE, chain=1), 0, (0, 0))])
+    assert bench.fault == Fault.OPCODE
+
+
+def test_a_chained_tile_that_adds_runs_into_its_own_output_stage():
+    bench = Bench(FOUR, 0)
+    post = Post(
+        acc=0, out_w=40, out_h=1, ofm=0, x_stride=4, y_stride=0, filters=4, load_params=0, params=0, residual=0,
+        skip_source=Space.IFM, skip=0, skip_x_stride=0, skip_y_stride=0,
+    )  # fmt: skip
+    adding = dataclasses.replace(ONE_TILE, op=AccumulateOp.ADD, chain=1, signal=1 << Engine.POST)
+    bench.run([(Engine.COMPUTE, adding, 0, (0, 0)), (Engine.POST, post, 0, (1, 0))])
+    assert bench.fault == Fault.BANK

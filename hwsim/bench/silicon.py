@@ -1,0 +1,73 @@
+"""The energy of a MAC in the accelerator's own netlist beside published ones, and what each part of the gap is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hwsim.bench.page import table
+from hwsim.energy.table import PREFIX, ArrayEnergy, load_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["lines"]
+
+# Library, its published neighbour, and what the first trial of a PE gave in it: pJ without glitches, and with.
+_LIBRARIES = (("asap7", "tpuv4i-7nm", (0.147, 0.297)), ("sky130hd", "horowitz-45nm", (5.37, 8.19)))
+_PUBLISHED = (("horowitz-45nm", 0.2, 0.1), ("tpuv4i-7nm", 0.07, 0.03))
+
+
+def lines() -> Iterator[str]:
+    """The section."""
+    yield (
+        "pJ of a PE of the weight-stationary array in a cycle in which it multiplies, as `hwsim characterize` measured "
+        "it in the netlist on operands of digits-cnn's layers (the shipped tables `characterized:NAME`; "
+        "[how](silicon.md)). Leakage, wires and the clock tree are not in it. Published: an int8 multiplication and a "
+        "32-bit addition, "
+        + "; ".join(f"{name} {multiply} + {add} pJ" for name, multiply, add in _PUBLISHED)
+        + ". These have no registers and no clock."
+    )
+    yield ""
+    rows = []
+    for name, neighbour, trial in _LIBRARIES:
+        array = _array(name)
+        settled = array.clock_pj.value + array.register_pj.value + array.arithmetic_pj.value
+        published = next(multiply + add for known, multiply, add in _PUBLISHED if known == neighbour)
+        rows.append(
+            (
+                name,
+                *(f"{part.value:.4g}" for part in (array.clock_pj, array.register_pj, array.arithmetic_pj)),
+                f"{settled:.4g}",
+                f"{array.glitch_pj.value:.4g}",
+                f"{array.dense_pj.value:.4g}",
+                f"{trial[0]:g}, {trial[1]:g}",
+                f"{published:g} ({neighbour})",
+            )
+        )
+    yield from table(
+        ("library", "clock", "registers", "arithmetic", "without glitches", "glitches", "in all",
+         "trial: without, with", "published"),
+        rows,
+    )  # fmt: skip
+    yield ""
+    yield "The same PE in its other states, and by the share of activations that are not zero (zero point 0):"
+    yield ""
+    densities = [point.x for point in _array("asap7").by_density.points]
+    yield from table(
+        ("library", "activation zero", "weight zero", "idle", *(f"density {x:g}" for x in densities)),
+        [
+            (
+                name,
+                *(f"{part.value:.4g}" for part in (array.zero_activation_pj, array.zero_weight_pj, array.idle_pj)),
+                *(f"{point.y:.4g}" for point in array.by_density.points),
+            )
+            for name, array in ((name, _array(name)) for name, *_ in _LIBRARIES)
+        ],
+    )
+
+
+def _array(name: str) -> ArrayEnergy:
+    array = load_table(PREFIX + name).array
+    if array is None:
+        raise ValueError(f"{PREFIX}{name} was not measured in a netlist")
+    return array
