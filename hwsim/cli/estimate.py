@@ -24,7 +24,7 @@ from hwsim.cli.command import (
     deliver,
     reporting,
 )
-from hwsim.cli.reports import CsvFile, HtmlFile, TraceFile, check_reports
+from hwsim.cli.reports import CsvFile, HtmlFile, TraceFile, check_reports, refuse_reports
 
 __all__ = ["estimate"]
 
@@ -80,6 +80,7 @@ def estimate(
 
         inputs = load_array(input_file)
     if scalesim:
+        refuse_reports("scalesim", csv=csv_file, html=html_file, trace=trace_file)
         from hwsim.report.tables import scalesim_table
         from hwsim.scalesim import compare
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["CsvFile", "HtmlFile", "TraceFile", "check_reports"]
+__all__ = ["CsvFile", "HtmlFile", "TraceFile", "check_reports", "refuse_reports"]
 
 CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row per layer as CSV.")]
 HtmlFile = Annotated[
@@ -38,3 +38,17 @@ def check_reports(**files: Path | None) -> None:
         if other := taken.get(path.resolve()):
             raise InputError(f"--{other} and --{option} would both write {path}")
         taken[path.resolve()] = option
+
+
+def refuse_reports(view: str, **files: Path | None) -> None:
+    """Refuse the files that ``--view`` has nothing to write into.
+
+    Raises:
+        InputError: one of them is asked for.
+
+    """
+    from hwsim.errors import InputError
+
+    for option, path in files.items():
+        if path is not None:
+            raise InputError(f"--{view} is a table, and JSON with --json: leave out --{option}, or --{view}")

@@ -58,3 +58,15 @@ def test_the_command_line_loads_nothing_heavy():
     code = f"import sys, hwsim.cli.main; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("option", ["--csv", "--html", "--trace"])
+def test_the_view_of_scale_sim_refuses_files_that_it_would_not_write(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = tmp_path / "out"
+    assert exit_status("estimate", "no-such-model", "--scalesim", option, str(path)) == 2
+    error = capsys.readouterr().err
+    assert f"leave out {option}" in error
+    assert error.count("\n") == 1
+    assert not path.exists()
