@@ -39,11 +39,14 @@ CASES: tuple[tuple[str, str], ...] = (
 TRAINING = Settings(rate=2e-3, weight_decay=0.05)
 TUNING = Settings(rate=4e-3, weight_decay=0.05)
 EPOCHS = 30
-PRUNING: Mapping[Method, PruneSettings] = {m: PruneSettings(method=m, epochs=4, rounds=12) for m in METHODS}
+_ALIKE = 0.1
+"""Costs of weights that differ by less are one cost."""
+
+PRUNING: Mapping[Method, PruneSettings] = {m: PruneSettings(method=m, epochs=4, rounds=20) for m in METHODS}
 
 _NOTE = (
     "Networks trained here from fresh weights; at most a point of validation accuracy lost; four epochs of fine-tuning "
-    "a round, twelve rounds at most, three failed rounds in a row end it. Energy by the cycle model. *Global* is one "
+    "a round, twenty rounds at most, three failed rounds in a row end it. Energy by the cycle model. *Global* is one "
     "threshold on magnitude over the spread of its layer, *uniform* the same share of every layer. On engines that "
     "skip zeros both remove single weights, and neurons that are left unmade or unread, as the paper's baseline does "
     "(Han et al.); on a dense array, where single zeros save nothing, they remove channels (Li et al.): the paper's "
@@ -167,5 +170,18 @@ def _verdict(c: Comparison) -> str:
     return (
         f"{c.aware.model} on {c.aware.arch}: {c.ratio:.2f}. The difference is {gains[most] / 1e6:+.3f} µJ of {most}, "
         f"most of it in {layer.name} ({share:.0%} of the energy before): {left[layer.name] / 1e6:.3f} µJ by magnitude, "
-        f"{layer.energy_pj_after / 1e6:.3f} µJ by energy."
+        f"{layer.energy_pj_after / 1e6:.3f} µJ by energy. A weight that is left costs "
+        f"{_per_weight(c.magnitude):.2g} nJ by magnitude, {_per_weight(c.aware):.2g} nJ by energy{_equal_cost(c)}."
     )
+
+
+def _per_weight(report: PruneReport) -> float:
+    """Energy of the whole network for each weight that is left, nJ."""
+    return report.energy_pj[1] / report.weights[1] / 1e3
+
+
+def _equal_cost(c: Comparison) -> str:
+    """What follows where both leave weights of one cost: there is no order by energy to gain from."""
+    if abs(_per_weight(c.aware) / _per_weight(c.magnitude) - 1) > _ALIKE:
+        return ""
+    return ": every weight costs alike here, wherever it is, and how many are left decides"

@@ -130,8 +130,10 @@ class Pruner:
         candidates = {count: local.candidate(count) for count in self._counts(target, local.count, state.strength)}
         values = {count: self._value(Pruned(current.graph, c.masks)) for count, c in candidates.items()}
 
+        errors = {count: self._error(local, candidate, target) for count, candidate in candidates.items()}
+
         def price(count: int) -> float:
-            return values[count] / now + candidates[count].restored_error / state.trade
+            return values[count] / now + errors[count] / state.trade
 
         # Of equals, the one that keeps most.
         chosen = min(sorted(candidates, reverse=True), key=price)
@@ -148,6 +150,11 @@ class Pruner:
         if chosen < local.count:
             current = self._applied(current, candidates[chosen], fit)
         return replace(state, current=current, position=state.position + 1, locals=(*state.locals, step))
+
+    @staticmethod
+    def _error(local: Local, candidate: Candidate, target: Target) -> float:
+        """What is lost: of channels after the fit, of weights before it, for each output's fit is a system of its own."""
+        return local.fit(candidate).error if isinstance(target, ChannelTarget) else candidate.restored_error
 
     def _counts(self, target: Target, present: int, most: float) -> list[int]:
         """How many units to keep, to choose from; of channels also those that fill their last tile.
