@@ -153,7 +153,7 @@ class Pruner:
 
     @staticmethod
     def _error(local: Local, candidate: Candidate, target: Target) -> float:
-        """What is lost: of channels after the fit, of weights before it, for each output's fit is a system of its own."""
+        """What is lost: of channels after the fit, of weights before it, for each output's fit is its own."""
         return local.fit(candidate).error if isinstance(target, ChannelTarget) else candidate.restored_error
 
     def _counts(self, target: Target, present: int, most: float) -> list[int]:
