@@ -52,8 +52,12 @@ def verdicts(config: ArchConfig, simulator: str, folder: Path, *, work: str, see
 
 
 def said(case: ET.Element) -> str:
-    """Why a test failed; nothing if it passed."""
-    return "; ".join(part.get("error_msg") or part.get("message") or part.tag for part in case if part.tag == "failure")
+    """Why a test did not pass; nothing if it did."""
+    return "; ".join(
+        part.get("error_msg") or part.get("message") or part.tag
+        for part in case
+        if part.tag in ("failure", "error", "skipped")
+    )
 
 
 @pytest.fixture(scope="module")
