@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -41,15 +42,15 @@ GRANULARITIES: Registry[type[Granularity]] = Registry("granularity")
 
 
 @dataclass(frozen=True, slots=True)
-class PatternGranularity:
+class PatternGranularity(ABC):
     """A pattern within each layer's kernels. Each layer is a pool."""
 
     needs: ClassVar[Unit] = "weight"
     shrinks: ClassVar[bool] = False
 
+    @abstractmethod
     def labels(self, shape: tuple[int, ...]) -> NDArray[np.int64]:
         """The unit of each weight of kernels ``[filters, channels, height, width]``, numbered from 0 without gaps."""
-        raise NotImplementedError
 
     def fixed_sparsity(self) -> float | None:
         """Any."""

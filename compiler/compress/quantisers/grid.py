@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,14 +21,14 @@ Per = Literal["channel", "tensor"]
 SMALLEST_SCALE = 2.0**-30
 
 
-class Encoded:
+class Encoded(ABC):
     """Mixin: ``quantise`` by way of ``encode``."""
 
     __slots__ = ()
 
+    @abstractmethod
     def encode(self, w: NDArray[np.floating]) -> Codes:
         """The codes of ``w``."""
-        raise NotImplementedError
 
     def quantise(self, w: NDArray[np.floating]) -> NDArray[np.float32]:
         """The floats that the codes of ``w`` stand for."""
