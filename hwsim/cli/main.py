@@ -15,9 +15,11 @@ from hwsim.cli.compress import compress
 from hwsim.cli.demo import demo
 from hwsim.cli.doctor import doctor
 from hwsim.cli.estimate import estimate
+from hwsim.cli.fpga import fpga
 from hwsim.cli.prune import prune
 from hwsim.cli.simulate import simulate
 from hwsim.cli.sweep import sweep
+from hwsim.cli.synthesize import synthesize
 from hwsim.cli.train import train
 from hwsim.cli.verilog import verilog
 
@@ -33,7 +35,11 @@ _COLLECT_AFTER = 100_000
 Python's 700 the collector walks them again and again, a tenth of an estimate's time."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-for function in (estimate, simulate, train, prune, compress, sweep, verilog, characterize, demo, archs, doctor):
+_COMMANDS = (
+    *(estimate, simulate, train, prune, compress, sweep),
+    *(verilog, synthesize, fpga, characterize, demo, archs, doctor),
+)
+for function in _COMMANDS:
     app.command()(command(function))
 
 # Typer brings its own click or uses the installed one, as its version goes; this is the base of either's errors.
