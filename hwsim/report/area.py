@@ -22,7 +22,7 @@ __all__ = ["area_csv", "area_table", "area_tree", "fpga_table", "fpga_tree"]
 
 _SHOWN = 0.02
 """Of the whole: the least share that a module has a line for."""
-_COLUMNS = ("module", "instances", "own_um2", "total_um2", "flip_flop_um2", "cells")
+_COLUMNS: tuple[str, ...] = ("module", "instances", "own_um2", "total_um2", "flip_flop_um2", "cells")
 
 
 def area_table(arch: str, area: Area, sram: Sram, memories: str) -> Group:

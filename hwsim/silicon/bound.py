@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hwsim.silicon.area import measure_area
 from rtl.sparse.layout import ACTIVATION_BITS
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Cells", "Element", "PeArea", "elements", "measure_pe"]
 
 _BOUND = "bound"
+Addend = Literal["sum of the row above", "own sum", "memory"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,19 +33,33 @@ class Element:
     sum_bits: int
     operand_registers: int
     """Bits, the sum apart: what has to be held while a PE multiplies, and handed on to the next."""
+    addend: Addend
+    """What a product is added to. The first row of a column has none above it."""
 
     def bound(self) -> str:
-        """Verilog of the bound: one multiplication and one addition a cycle, nothing that decides when."""
-        a, b, total = self.a_bits, self.b_bits, self.sum_bits
-        held = self.operand_registers
-        return (
-            f"module {_BOUND}(input clk, input [{held - 1}:0] i, output reg [{held - 1}:0] o,\n"
-            # Signs in the expression alone: a netlist's wires have none.
-            f"  input [{total - 1}:0] psum_i, output reg [{total - 1}:0] psum_o);\n"
-            "  always @(posedge clk) begin\n    o <= i;\n"
-            f"    psum_o <= $signed(psum_i) + $signed(o[{a - 1}:0]) * $signed(o[{a + b - 1}:{a}]);\n"
-            "  end\nendmodule\n"
-        )
+        """Verilog of ``count`` bounds: a multiplication and an addition a cycle, and nothing that decides when."""
+        a, b, held, total = self.a_bits, self.b_bits, self.operand_registers, self.sum_bits
+        lines = [
+            f"module {_BOUND}(input clk, input [{held * self.count - 1}:0] i, output [{held * self.count - 1}:0] o,",
+            f"  input [{total * self.count - 1}:0] memory, output [{total * self.count - 1}:0] sums);",
+        ]
+        for k in range(self.count):
+            addend = {
+                "sum of the row above": f"$signed(sum_{k - 1})" if k else f"{total}'sd0",
+                "own sum": f"$signed(sum_{k})",
+                "memory": f"$signed(memory[{total * k} +: {total}])",
+            }[self.addend]
+            product = f"$signed(held_{k}[{a - 1}:0]) * $signed(held_{k}[{a + b - 1}:{a}])"
+            lines += [
+                f"  reg [{held - 1}:0] held_{k};",
+                f"  reg [{total - 1}:0] sum_{k};",
+                f"  assign o[{held * k} +: {held}] = held_{k};",
+                f"  assign sums[{total * k} +: {total}] = sum_{k};",
+                f"  always @(posedge clk) held_{k} <= i[{held * k} +: {held}];",
+                # Signs in the expression alone: a netlist's wires have none.
+                f"  always @(posedge clk) sum_{k} <= {addend} + {product};",
+            ]
+        return "\n".join([*lines, "endmodule", ""])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +99,7 @@ def elements(config: ArchConfig) -> list[Element]:
                 sum_bits=config.psum_bits,
                 # An activation, and two weights (the next is loaded beside the stream) or the one that moves on.
                 operand_registers=24 if stationary else 16,
+                addend="sum of the row above" if stationary else "own sum",
             )
         )
     if config.sparse_engine is not None:
@@ -97,6 +113,7 @@ def elements(config: ArchConfig) -> list[Element]:
                 b_bits=weight_bits,
                 sum_bits=32,
                 operand_registers=ACTIVATION_BITS + weight_bits,
+                addend="memory",
             )
         )
     return found
@@ -112,7 +129,7 @@ def measure_pe(verilog: str, element: Element, technology: Technology, recipe: R
     return PeArea(
         element=element,
         pe=_cells(measure_area(verilog, element.module, technology, recipe), element.count),
-        bound=_cells(measure_area(element.bound(), _BOUND, technology, recipe), 1),
+        bound=_cells(measure_area(element.bound(), _BOUND, technology, recipe), element.count),
     )
 
 
