@@ -73,7 +73,8 @@ def run(spec: Spec, folder: Path, *, mode: Mode, depth: int, skip: int = 0, limi
     text = rtlil.convert(Fragment.get(spec, None), ports=spec.inputs, emit_src=False)
     text = _PROPERTY.sub(r'  attribute \\src "\2"\n\g<0>', text)
     (folder / "design.il").write_text(text)
-    (folder / "task.sby").write_text(_TASK.format(mode=mode, depth=depth, limit_s=limit_s, more=f"skip {skip}" if skip else ""))
+    more = f"skip {skip}" if skip else ""
+    (folder / "task.sby").write_text(_TASK.format(mode=mode, depth=depth, limit_s=limit_s, more=more))
     done = subprocess.run(
         [*_python("sby"), *_tools(folder), "-f", "task.sby"],
         cwd=folder,
