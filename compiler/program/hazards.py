@@ -66,7 +66,7 @@ class _History:
         if start >= stop:
             return after
         first, last = bisect_right(self.starts, start) - 1, bisect_left(self.starts, stop)
-        return max(after, max(self.places[first:last]))
+        return max(after, *self.places[first:last])
 
     def add(self, start: int, stop: int, index: int) -> None:
         """Access ``index``, which comes behind all that were added before."""
