@@ -65,13 +65,13 @@ class Processes:
         """End the workers, whatever they are at: what they have not finished is lost, and only that."""
         for worker in (*self._idle, *(worker for worker, _ in self._busy.values())):
             # Not with a wait for tasks that may take minutes.
-            processes = list((worker._processes or {}).values())  # noqa: SLF001
+            processes = list((worker._processes or {}).items())  # noqa: SLF001
             worker.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
+            for pid, process in processes:
                 process.terminate()
                 # And what it has started: a compiler may run for a minute. One that is just beginning leads no group.
                 with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGTERM)
+                    os.killpg(pid, signal.SIGTERM)
 
 
 def _worker() -> ProcessPoolExecutor:
