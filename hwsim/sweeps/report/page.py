@@ -189,21 +189,20 @@ def _data(result: SweepResult, shown: list[StoredPoint], command: str) -> dict[s
         values = [point.metrics.get(name) for point in shown]
         if any(value is not None for value in values):
             columns[name] = [None if value is None else float(f"{value:.6g}") for value in values]
-            objective = name in file.objectives
             figures.append(
                 {
                     "column": name,
                     "label": metric.label,
                     "short": metric.title,
                     "maximise": metric.maximise,
-                    "objective": objective,
-                    "axis": objective,
+                    "axis": name in file.objectives,
                 }
             )
     return {
         "points": columns,
         "settings": settings,
         "figures": figures,
+        "objectives": list(file.objectives),
         # Where each model has a front of its own, one is shown at a time.
         "model": result.fronts[0].group if result.fronts else "",
         "chosen": next((front.knee for front in result.fronts), None),
