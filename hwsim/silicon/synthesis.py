@@ -7,6 +7,7 @@ it takes is the SRAM model's to say.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from hwsim.silicon.technology import Technology
 
-__all__ = ["Recipe", "synthesise"]
+__all__ = ["Recipe", "map_to_cells", "synthesise", "without_contents"]
+
+_CONTENTS = re.compile(r"^  integer (row_of_\w+);\n  initial for \(\1 = .*;\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +50,38 @@ def synthesise(verilog: str, top: str, technology: Technology, recipe: Recipe, f
     return json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
 
 
-def _script(top: str, technology: Technology, recipe: Recipe) -> list[str]:
+def without_contents(verilog: str) -> str:
+    """``verilog`` of :mod:`rtl.emission` without what its memories start with, which is for simulation.
+
+    Yosys makes a cell for each word of it: most of a design's, and minutes.
+    """
+    return _CONTENTS.sub("", verilog)
+
+
+def map_to_cells(technology: Technology, recipe: Recipe, *, constraints: str | None = None) -> list[str]:
+    """Yosys commands from generic gates to the library's cells; with ``constraints``, a file, ABC buffers and sizes."""
     library = technology.path
     avoid = "".join(f" -dont_use {cell}" for cell in technology.unused_cells)
     gating = [f"clockgate -liberty {library} -min_net_size {recipe.gate_at_least}{avoid}"] * recipe.clock_gating
+    sizing = f" -constr {constraints}" if constraints else ""
     return [
-        "read_verilog -defer design.v",
-        f"hierarchy -top {top}",
-        f"synth -flatten -top {top}{' -booth' * recipe.booth}",
         # What registers start with is for simulation: a cell starts as it likes.
         "setattr -unset init",
         *gating,
         f"dfflibmap -liberty {library}{avoid}",
         "opt",
-        f"abc -liberty {library} -D {recipe.period_ps:.0f}{avoid}",
+        f"abc -liberty {library} -D {recipe.period_ps:.0f}{sizing}{avoid}",
         "setundef -zero",
         "splitnets",
         "opt_clean -purge",
+    ]
+
+
+def _script(top: str, technology: Technology, recipe: Recipe) -> list[str]:
+    return [
+        "read_verilog -defer design.v",
+        f"hierarchy -top {top}",
+        f"synth -flatten -top {top}{' -booth' * recipe.booth}",
+        *map_to_cells(technology, recipe),
         "write_json netlist.json",
     ]
