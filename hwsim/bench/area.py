@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.bench.page import table
+from hwsim.energy.hardware import pe_bits, queue_bits
 from hwsim.energy.model import EnergyModel
 from hwsim.energy.options import with_technology
 from hwsim.silicon.area import Area, measure_area
@@ -197,12 +198,15 @@ def _elements(libraries: list[_Library], technologies: dict[str, Technology]) ->
         ("preset", "PE", "library", "PE: flip-flops", "logic", "bound: flip-flops", "logic", "PE / bound"), rows
     )
     yield ""
+    eie = load_arch("eie-64").sparse
+    queue = eie.fifo_depth * queue_bits(eie)
     yield (
         "The gap, named. Weight stationary: two flags a row, and the choice between a row's activation and the "
-        "column's own in the rows that do depthwise convolution (none without it); clock gates instead of the "
-        "multiplexer of a weight that is kept. Output stationary: the sum's multiplexers, which start a tile and "
-        "shift the finished sums out. Zero-skipping: a queue of eight places, pointers, the walk along a column "
-        "entry by entry and the pipeline between its memories; the multiplication is the smallest part of it."
+        "column's own in the rows that do depthwise convolution (none without it); a weight that stays has its clock "
+        "gated, which takes no multiplexer. Output stationary: the multiplexers of the sum, which start a tile and "
+        f"hand finished sums on. Zero-skipping: {queue} of its {pe_bits(eie)} flip-flops are the {eie.fifo_depth} "
+        "places of its queue, and the rest are a pipeline between its memories: pointers, the walk "
+        "along a column entry by entry, codebook, product, sum."
     )
     yield ""
     theirs = {m.item: m.area_um2 or 0.0 for m in MODULES.rows() if m.kind == "module"}
