@@ -35,5 +35,5 @@ def test_a_name_is_of_a_group_up_to_a_dot_and_instances_count() -> None:
     assert sum(shares.values()) == pytest.approx(0.86)
 
 
-def test_all_presets_are_measured() -> None:
-    assert set(PRESETS) == set(preset_names())
+def test_what_is_measured_are_presets() -> None:
+    assert set(PRESETS) <= set(preset_names())
