@@ -40,8 +40,8 @@ def fifo_depth() -> Iterator[str]:
     yield ""
     eight = _DEPTHS.index(8)
     yield (
-        f"The first three doublings, up to 8 places, bring {100 * (means[eight] - means[0]):.1f} points in the mean; 16 "
-        f"places in place of 8 another {100 * (means[eight + 1] - means[eight]):.1f}, 32 in place of 16 "
+        f"The first three doublings, up to 8 places, bring {100 * (means[eight] - means[0]):.1f} points in the mean; "
+        f"16 places in place of 8 another {100 * (means[eight + 1] - means[eight]):.1f}, 32 in place of 16 "
         f"{100 * (means[-1] - means[-2]):.1f}. "
         "NT-We, of 600 rows, has some ten in a PE and its columns differ most: it alone still gains much."
     )
