@@ -1,7 +1,7 @@
 """Synthesis of one module of a design to the cells of a library, by Yosys and ABC.
 
-Memories are never mapped to cells: a module that holds nothing but one (a scratchpad's bank) is a black box, and what
-it takes is the SRAM model's to say.
+Memories are never mapped to cells: their ports become the module's (:mod:`hwsim.silicon.macros`), and what they take is
+the SRAM model's to say.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hwsim.silicon.macros import OUTSIDE, without_initial_values
 from hwsim.silicon.tools import run
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Recipe:
     """Registers that are written under a condition get a gated clock, where the library has a cell for it."""
     gate_at_least: int = 4
     """Fewest flip-flops behind one clock gate."""
-    booth: bool = False
-    """Multipliers with Booth's recoding."""
+    booth: bool = True
+    """Multipliers with Booth's recoding: fewer partial products, so less energy and area; the path may be longer."""
 
 
 def synthesise(verilog: str, top: str, technology: Technology, recipe: Recipe, folder: Path) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def synthesise(verilog: str, top: str, technology: Technology, recipe: Recipe, f
         ToolError: Yosys is missing, or refuses the design.
 
     """
-    (folder / "design.v").write_text(verilog, encoding="utf-8")
+    (folder / "design.v").write_text(without_initial_values(verilog), encoding="utf-8")
     (folder / "synthesis.ys").write_text("\n".join(_script(top, technology, recipe)) + "\n", encoding="utf-8")
     run("yosys", ["synthesis.ys"], folder=folder, log="synthesis.log")
     return json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
@@ -50,11 +51,15 @@ def synthesise(verilog: str, top: str, technology: Technology, recipe: Recipe, f
 def _script(top: str, technology: Technology, recipe: Recipe) -> list[str]:
     library = technology.path
     avoid = "".join(f" -dont_use {cell}" for cell in technology.unused_cells)
-    gating = [f"clockgate -liberty {library} -min_net_size {recipe.gate_at_least}{avoid}"] * recipe.clock_gating
+    gates = f"clockgate -liberty {library} -min_net_size {recipe.gate_at_least}{avoid}"
+    # It leaves registers alone that have a reset beside their condition: the reset becomes part of both.
+    gating = ["dffunmap -srst-only t:$_SDFFE_* t:$_SDFFCE_*", gates] * recipe.clock_gating
     return [
         "read_verilog -defer design.v",
         f"hierarchy -top {top}",
-        f"synth -flatten -top {top}{' -booth' * recipe.booth}",
+        f"synth -flatten -top {top}{' -booth' * recipe.booth} -run begin:fine",
+        *OUTSIDE,
+        f"synth -flatten -top {top} -run fine:check",
         # What registers start with is for simulation: a cell starts as it likes.
         "setattr -unset init",
         *gating,

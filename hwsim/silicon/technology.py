@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hwsim.errors import InputError
-from hwsim.silicon.liberty import Library, library_text
+from hwsim.silicon.liberty import Library, library_text, without_power
 
 __all__ = ["Technology", "prepare"]
 
@@ -20,7 +20,7 @@ class Technology:
     """A library, on disk and parsed."""
 
     path: Path
-    """Plain text, which every program reads."""
+    """Plain text, which every program reads; without tables of power."""
     library: Library
     dont_use: tuple[str, ...] = ()
     """Patterns of cells that synthesis is to leave alone."""
@@ -28,8 +28,8 @@ class Technology:
     @cached_property
     def typical_slew_ps(self) -> float:
         """Transition of a flip-flop's output with three of its own inputs on it: what inputs of a module have."""
-        cells = (self.library.cell(name) for name in self.library.cell_names if name not in self.unused_cells)
-        flop = next(cell for cell in cells if cell.state is not None)
+        usable = (name for name in self.library.cell_names if name not in self.unused_cells)
+        flop = self.library.cell(next(name for name in usable if self.library.has_state(name)))
         pins = flop.pins.values()
         load = _FANOUT * max(pin.capacitance_ff for pin in pins if not pin.is_output)
         arcs = [arc for pin in pins for arc in pin.arcs if arc.slew_ps]
@@ -62,7 +62,7 @@ def prepare(liberty: Path, folder: Path, dont_use: tuple[str, ...] = ()) -> Tech
     """
     text = library_text(liberty)
     plain = folder / "library.lib"
-    plain.write_text(text, encoding="utf-8")
+    plain.write_text(without_power(text), encoding="utf-8")
     technology = Technology(plain, Library(text, liberty.name), dont_use)
     # Patterns are refused before the work.
     _ = technology.unused_cells

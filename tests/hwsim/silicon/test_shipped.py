@@ -50,7 +50,7 @@ def test_an_adder_measured_anew_is_the_adder_of_the_table(tmp_path: Path) -> Non
     if importlib.metadata.version("pyosys") != MEASURED_WITH:
         pytest.skip(f"the tables are of pyosys {MEASURED_WITH}")
     technology = prepare(file, tmp_path)
-    recipe = Recipe(period_ps=8000)
+    recipe = Recipe(period_ps=10000)
     specimen = Specimen(operator_verilog(ADD, 8, 8), TOP, technology, tmp_path / "add", recipe)
     measured = specimen.measure(add_stimulus(list(layer_operands()), 8))
     shipped = load_table("characterized:sky130hd").add.points[0]
