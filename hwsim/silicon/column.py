@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from hwsim.silicon.operands import layer_operands, tiles, with_zeros
 from hwsim.silicon.recipes import Trial, candidates, taken, try_recipes
-from hwsim.silicon.specimen import Measured, Specimen
 from hwsim.silicon.stimulus import column_stimulus, held
 from rtl.verilog import to_verilog
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hwsim.silicon.operands import Tile
+    from hwsim.silicon.power import Energy
+    from hwsim.silicon.specimen import Measured, Specimen
     from hwsim.silicon.technology import Technology
     from rtl.config import ArchConfig
 
@@ -38,14 +39,14 @@ class ColumnEnergy:
     rows: int
     trials: tuple[Trial, ...]
     """Ways to synthesise it. All figures are of the one :func:`~hwsim.silicon.recipes.taken`."""
-    zero_activations: Measured
+    zero_activations: Energy
     """Weights stay; the sum moves on."""
-    zero_weights: Measured
-    idle: Measured
+    zero_weights: Energy
+    idle: Energy
     """Nothing streams and no weight is written."""
-    by_density: dict[float, Measured]
+    by_density: dict[float, Energy]
     """By the share of activations that are not zero, of a network with zero points of zero."""
-    by_weight_density: dict[float, Measured]
+    by_weight_density: dict[float, Energy]
     """By the share of weights that are not zero; activations as they are."""
 
     @property
@@ -80,9 +81,9 @@ def measure_column(config: ArchConfig, technology: Technology, folder: Path, *, 
     return ColumnEnergy(
         rows=rows,
         trials=trials,
-        zero_activations=specimen.measure(stimulus(with_zeros(real, activations=1.0))),
-        zero_weights=specimen.measure(stimulus(with_zeros(real, weights=1.0))),
-        idle=specimen.measure(held(stimulus(real[:1]), _IDLE_CYCLES)),
-        by_density={d: specimen.measure(stimulus(with_zeros(symmetric, activations=1 - d))) for d in DENSITIES},
-        by_weight_density={d: specimen.measure(stimulus(with_zeros(real, weights=1 - d))) for d in WEIGHT_DENSITIES},
+        zero_activations=specimen.energy(stimulus(with_zeros(real, activations=1.0))),
+        zero_weights=specimen.energy(stimulus(with_zeros(real, weights=1.0))),
+        idle=specimen.energy(held(stimulus(real[:1]), _IDLE_CYCLES)),
+        by_density={d: specimen.energy(stimulus(with_zeros(symmetric, activations=1 - d))) for d in DENSITIES},
+        by_weight_density={d: specimen.energy(stimulus(with_zeros(real, weights=1 - d))) for d in WEIGHT_DENSITIES},
     )

@@ -17,7 +17,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.silicon.operands import Tile, layer_operands, tiles
-from hwsim.silicon.specimen import Measured, Specimen
+from hwsim.silicon.specimen import Specimen
 from hwsim.silicon.stimulus import Stimulus, column_stimulus, packed
 from rtl.cell import emit
 from rtl.verilog import to_verilog
@@ -25,6 +25,7 @@ from rtl.verilog import to_verilog
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hwsim.silicon.power import Energy
     from hwsim.silicon.synthesis import Recipe
     from hwsim.silicon.technology import Technology
     from rtl.config import ArchConfig
@@ -102,9 +103,9 @@ class IsolationTrial:
     rows: int
     zeros: float
     """Share of the real operands' activations that are zero."""
-    real: tuple[Measured, Measured]
+    real: tuple[Energy, Energy]
     """Without and with, on operands of real layers."""
-    by_share: dict[float, tuple[Measured, Measured]]
+    by_share: dict[float, tuple[Energy, Energy]]
     """The same by the share of activations that are zero."""
 
 
@@ -120,9 +121,9 @@ def measure_isolation(config: ArchConfig, technology: Technology, folder: Path, 
     rows = config.dense.rows
     real = tiles(list(layer_operands()), rows, vectors=max(_VECTORS, rows), count=_TILES)
 
-    def both(chosen: list[Tile]) -> tuple[Measured, Measured]:
+    def both(chosen: list[Tile]) -> tuple[Energy, Energy]:
         stimulus = column_stimulus(chosen, taps=config.dense.depthwise_taps, psum_bits=config.psum_bits)
-        return plain.measure(stimulus), isolated.measure(isolated_stimulus(stimulus, rows))
+        return plain.energy(stimulus), isolated.energy(isolated_stimulus(stimulus, rows))
 
     by_share = {share: both(relu_zeros(real, share)) for share in SHARES}
     zeros = float(np.mean([tile.activations == ZERO for tile in real]))

@@ -106,7 +106,7 @@ def measure_sparse_pe(config: ArchConfig, technology: Technology, folder: Path, 
 
     first, density = FITTED[0]
     still = idle_stream(pruned(layers[first], config, density=density), config)
-    idle = specimen.measure(still.stimulus).best
+    idle = specimen.energy(still.stimulus)
     fitted = tuple(observed(*case) for case in FITTED)
     return SparseEnergies(
         config=config,
@@ -119,7 +119,7 @@ def measure_sparse_pe(config: ArchConfig, technology: Technology, folder: Path, 
 
 
 def _observation(specimen: Specimen, made: SparseStream, layer: str, density: float) -> Observation:
-    measured = specimen.measure(made.stimulus).best
+    measured = specimen.energy(made.stimulus)
     return Observation(layer, density, made.counts, made.stimulus.measured, measured)
 
 

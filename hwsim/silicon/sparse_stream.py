@@ -33,6 +33,8 @@ EVENTS = ("take", "queued", "mac", "padding")
 _CHECKED = ("ready", "busy", "queued", "row_read", "mac", "padding", "fault")
 _RESET_CYCLES = 2
 _IDLE_CYCLES = 32
+_PLACES = 2
+"""Vectors whose sums are apart: what is loaded and read around the measured cycles takes time too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,9 +105,11 @@ class _Run:
         self._inputs: dict[str, list[int]] = {name: [] for name in self._in_ports()}
         self._outputs: dict[str, list[int]] = {name: [] for name in (*_CHECKED, "drain_data")}
         self._now = dict.fromkeys(self._inputs, 0)
-        self._sums = np.zeros(config.sparse.accumulators, np.int64)
-        if len(matrix.codes) > len(self._sums):
-            raise ValueError(f"{len(matrix.codes)} rows for {len(self._sums)} sums")
+        rows, room = len(matrix.codes), config.sparse.accumulators
+        if rows > room:
+            raise ValueError(f"{rows} rows for {room} sums")
+        self._places = min(_PLACES, room // rows)
+        self._sums = np.zeros(self._places * rows, np.int64)
 
     def stream(self, cycles: int) -> SparseStream:
         """See :func:`stream`."""
@@ -169,13 +173,12 @@ class _Run:
             await self._cycle(ctx, **at, pointer_data=int(pointer))
         for code, value in enumerate(self._matrix.values):
             await self._cycle(ctx, code_en=1, code_address=code, code_data=int(value) & 0xFFFF)
-        for address in range(sparse.accumulators):
+        for address in range(len(self._sums)):
             await self._cycle(ctx, zero_en=1, zero_address=address)
 
     async def _multiply(self, ctx: Any, cycles: int) -> None:
         """Activations that are not zero, until ``cycles`` are over; then until the PE has done what it took."""
         rows, vectors = len(self._matrix.codes), self._matrix.activations
-        places = len(self._sums) // rows
         weights = self._matrix.values[self._matrix.codes].astype(np.int64)
         todo = [(v, k) for v, vector in enumerate(vectors) for k in np.flatnonzero(vector)]
         for done in range(cycles):
@@ -183,7 +186,7 @@ class _Run:
                 raise ValueError(f"the layer's activations are over after {done} of {cycles} cycles")
             v, column = todo[0]
             send = int(ctx.get(self._dut.ready))
-            first, value = v % places * rows, int(vectors[v, column])
+            first, value = v % self._places * rows, int(vectors[v, column])
             await self._cycle(ctx, take=send, value=value, column=int(column), first_sum=first)
             if send:
                 todo.pop(0)

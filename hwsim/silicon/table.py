@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from hwsim.silicon.column import ColumnEnergy
     from hwsim.silicon.isolation import IsolationTrial
     from hwsim.silicon.memory import Memories
+    from hwsim.silicon.power import Energy
     from hwsim.silicon.recipes import Trial
     from hwsim.silicon.sparse_pe import SparseEnergies
-    from hwsim.silicon.specimen import Measured
 
 __all__ = ["isolation_part", "sparse_part", "technology_table"]
 
@@ -114,16 +114,16 @@ def _array(made: Characterisation, conditions: str) -> ArrayEnergy:
     column, rows = made.column, made.column.rows
     isolation = made.isolation and isolation_part(made.isolation, conditions)
 
-    def of(measured: Measured, what: str) -> Figure:
-        return _figure(measured.best.total / rows, f"{what}; {conditions}")
+    def of(energy: Energy, what: str) -> Figure:
+        return _figure(energy.total / rows, f"{what}; {conditions}")
 
-    def curve(by_density: dict[float, Measured], what: str) -> Curve:
-        points = [_point(d, m.best.total / rows, f"{what}; {conditions}") for d, m in by_density.items()]
+    def curve(by_density: dict[float, Energy], what: str) -> Curve:
+        points = [_point(d, e.total / rows, f"{what}; {conditions}") for d, e in by_density.items()]
         return Curve(law="linear", points=points)
 
     dense = column.dense
     return ArrayEnergy(
-        dense_pj=of(dense, "operands of digits-cnn's layers, with glitches"),
+        dense_pj=of(dense.best, "operands of digits-cnn's layers, with glitches"),
         clock_pj=_figure(dense.settled.clock / rows, f"of dense_pj; {conditions}"),
         register_pj=_figure(dense.settled.register / rows, f"of dense_pj, without glitches; {conditions}"),
         arithmetic_pj=_figure(dense.settled.logic / rows, f"of dense_pj, without glitches; {conditions}"),
@@ -158,8 +158,8 @@ def _recipes(column: ColumnEnergy, conditions: str) -> list[SynthesisRecipe]:
 def isolation_part(trial: IsolationTrial, conditions: str) -> Isolation:
     """Of one PE."""
 
-    def point(zeros: float, pair: tuple[Measured, Measured]) -> IsolationPoint:
-        plain, isolated = (_rounded(measured.best.total / trial.rows) for measured in pair)
+    def point(zeros: float, pair: tuple[Energy, Energy]) -> IsolationPoint:
+        plain, isolated = (_rounded(energy.total / trial.rows) for energy in pair)
         return IsolationPoint(zeros=_rounded(zeros), plain_pj=plain, isolated_pj=isolated)
 
     specimen = trial.isolated
