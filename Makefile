@@ -55,7 +55,7 @@ bench: $(READY) ## measure, beside published figures; writes docs/validation.md 
 	@$(BIN)/python -m hwsim.bench $(SECTIONS)
 
 docs: $(DOCS_READY) ## build the handbook into site/
-	@$(BIN)/mkdocs build --strict -f .mkdocs.yml
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f .mkdocs.yml
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(PYTHON) .ci/lock.py

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["accumulate", "bind_inputs", "execute", "interpret", "read_outputs"]
 
+_ROWS = 128
+"""Of weights that are float64 at a time: what fits a cache. Their sums are exact in any order."""
+
 
 def interpret(graph: Graph, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
     """Every tensor of an integer graph, by name: int8 ``[height, width, channels]``, or float32 between host operators.
@@ -101,9 +104,12 @@ def _convolved(operator: Conv, centred: NDArray[np.float64]) -> NDArray[np.float
         # One window. Rows of weights that an activation of zero would multiply are neither converted nor read: the
         # pruned layers that this is for have up to 10^8 of them.
         active = np.flatnonzero(centred)
-        rows = weights.reshape(-1, weights.shape[3])
-        rows = rows if len(active) == len(rows) else rows[active]
-        return (centred.ravel()[active] @ rows.astype(np.float64)).reshape(1, 1, -1)
+        values, rows = centred.ravel()[active], weights.reshape(-1, weights.shape[3])
+        sums = np.zeros(weights.shape[3])
+        for first in range(0, len(active), _ROWS):
+            part = slice(first, first + _ROWS)
+            sums += values[part] @ rows[active[part]].astype(np.float64)
+        return sums.reshape(1, 1, -1)
     return conv2d(
         centred,
         weights.astype(np.float64),

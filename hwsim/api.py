@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from compiler.ir.graph import Graph
     from compiler.mapping.engines import Preference
+    from compiler.mapping.plan import Plan
     from compiler.mapping.sparse.coded import CodedWeights
     from compiler.program.program import LayerInfo, Program
     from hwsim.progress import Reporter
@@ -155,7 +156,7 @@ def network_cost(
     network, density = prepared(network, config, rows)
     graph = low_planes(network.graph)
     plans = plan_graph(graph, config, mapper_objective(objective, config), density=density, engine=engine)
-    coded = tuple(coded_weights(plan, config) if isinstance(plan, SparsePlan) else None for plan in plans)
+    coded = _coded(plans, config)
     if fidelity == "analytic":
         infos = tuple(layer_info(plan) for plan in plans)
         known = assumed_density(graph) if density is None else density
@@ -348,7 +349,8 @@ def simulate_network(
     network, density = prepared(network, config, rows)
     graph = network.graph
     goal = mapper_objective(objective, config)
-    program = compile_graph(graph, config, objective=goal, density=density, engine=engine)
+    plans = plan_graph(graph, config, goal, density=density, engine=engine)
+    program = compile_plans(graph, config, plans)
     chosen = _chosen(program, layers)
     targets = {program.layers[i].target for i in chosen}
     observed = compile_graph(graph, config, observe=targets, objective=goal, density=density, engine=engine)
@@ -368,7 +370,7 @@ def simulate_network(
         works, graph, config, simulator=simulator, memory=memory, waves=waves, seed=seed, max_cycles=limit,
         reporter=reporter,
     )  # fmt: skip
-    estimated = estimate_program(network, program, config, cycles)
+    estimated = estimate_layers(network, program.layers, config, cycles, "cycle", coded=_coded(plans, config))
     compared = [(seen, program.layers[i].target, program.layers[i].channels) for i in chosen]
     compared += [(plain, t, (0, reference[t].shape[-1])) for t in graph.outputs]
     differences = [differing_bytes(run, reference, tensor, channels) for run, tensor, channels in compared]
@@ -388,6 +390,11 @@ def simulate_network(
         wall_s=sum(run.wall_s for run in plain.runs),
         build_s=plain.runs[0].build_s if plain.runs else 0.0,
     )
+
+
+def _coded(plans: Sequence[Plan | SparsePlan], config: ArchConfig) -> tuple[CodedWeights | None, ...]:
+    """What each layer's weights would take to load, Huffman-coded; None of dense ones, or without a decoder."""
+    return tuple(coded_weights(plan, config) if isinstance(plan, SparsePlan) else None for plan in plans)
 
 
 def _chosen(program: Program, layers: Sequence[str] | None) -> list[int]:

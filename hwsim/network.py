@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from compiler.frontend.load import load
@@ -39,8 +37,8 @@ def load_network(model: str, calibration: NDArray | Literal["random", "nominal"]
 
     """
     workload = resolve(model)
-    with tempfile.TemporaryDirectory(prefix="hwsim-") as folder:
-        path = workload.file(Path(folder))
-        if calibration is None and workload.calibration is not None:
-            calibration = "nominal" if workload.synthetic else workload.calibration()
-        return Network(workload.name, load(path, calibration=calibration), workload)
+    if calibration is None and workload.calibration is not None:
+        calibration = "nominal" if workload.synthetic else workload.calibration()
+    # One that is built is not written first, to be read again: it may have 10^8 weights.
+    source = workload.model() if workload.path is None else workload.path
+    return Network(workload.name, load(source, calibration=calibration), workload)

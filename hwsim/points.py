@@ -67,7 +67,7 @@ def estimate_points(model: str | Network, points: Points) -> PointEstimates:
     """
     network = load_network(model) if isinstance(model, str) else model
     costs = point_costs(network.graph, points)
-    cycles, events, refused = costs.cycles.sum(axis=1), costs.network_events(), dict(costs.refused)
+    cycles, events, refused = costs.network_cycles(), costs.network_events(), dict(costs.refused)
     energy = np.zeros((len(points), len(COMPONENTS)))
     clock, area = np.zeros(len(points)), np.full(len(points), np.nan)
     for alike in _of_one_technology(points):

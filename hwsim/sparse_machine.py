@@ -168,34 +168,34 @@ class SparseMachine:
         ends = np.where(backwards, starts, pointers[1:])
         entries = _unpack(raw[:, : pes * config.row_bytes].reshape(-1, pes, config.row_bytes), config.entry_bits)
         entries = entries[:, :, : config.row_entries].transpose(1, 0, 2).reshape(pes, -1)
-        lengths = (ends - starts).T
-        pe, column = (
-            np.repeat(np.arange(pes), lengths.sum(1)),
-            np.repeat(np.tile(np.arange(columns), pes), lengths.flat),
-        )
-        # Entry by entry, PE after PE; `first` is where the column of each begins in that order.
-        ahead = np.concatenate([[0], np.cumsum(lengths.ravel())])
-        first = np.repeat(ahead[:-1], lengths.flat)
-        found = entries[pe, starts.T[pe, column] + np.arange(len(pe)) - first]
+        # Entry by entry, PE after PE and column by column: what holds for all of a column is found once and repeated.
+        lengths = (ends - starts).T.ravel()
+        first = np.concatenate([[0], np.cumsum(lengths)])
+        stored = starts.T + np.arange(pes)[:, None] * entries.shape[1]
+        found = entries.ravel()[np.repeat(stored.ravel() - first[:-1], lengths) + np.arange(first[-1])]
         code, skip = found & ((1 << config.code_bits) - 1), found >> config.code_bits
-        steps = np.concatenate([[0], np.cumsum(skip + 1)])
-        row = steps[1:] - steps[first] - 1
+        steps = np.concatenate([[0], np.cumsum(skip + 1, dtype=np.int64)])
+        row = steps[1:] - np.repeat(steps[first[:-1]] + 1, lengths)
+        column = np.repeat(np.tile(np.arange(columns, dtype=np.int32), pes), lengths)
+        pe = np.repeat(np.arange(pes), lengths.reshape(pes, columns).sum(axis=1))
         real = code != 0
         shape = (int(row.max(initial=-1)) + 1) * pes, columns
-        where = (row[real] * pes + pe[real], column[real])
+        where = ((row * pes + pe)[real], column[real])
         weights = sparse.csr_matrix((values[code[real]], where), shape, np.int64)
         padding = np.bincount(column[~real], minlength=columns)
         starts, ends, padding = (a.astype(np.int32) for a in (starts, ends, padding))
         return Matrix(weights, starts, ends, padding, np.logical_or.reduce(backwards, axis=1))
 
 
-def _unpack(rows: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
+def _unpack(rows: NDArray[np.uint8], bits: int) -> NDArray[np.int32]:
     """Entries of ``bits`` bits each, lowest first, of bytes ``[..., row_bytes]``."""
-    bit = np.arange(8 * rows.shape[-1] // bits) * bits
-    window = np.zeros((*rows.shape[:-1], len(bit)), np.int64)
-    padded = np.concatenate([rows, np.zeros((*rows.shape[:-1], 2), np.uint8)], axis=-1)
-    for byte in range(3):
-        window |= padded[..., bit // 8 + byte].astype(np.int64) << (8 * byte)
+    bit = (np.arange(8 * rows.shape[-1] // bits) * bits).astype(np.int32)
+    # Bytes that an entry can lie in: one where entries are bytes.
+    span = (int((bit % 8).max(initial=0)) + bits + 7) // 8
+    padded = np.concatenate([rows, np.zeros((*rows.shape[:-1], span - 1), np.uint8)], axis=-1)
+    window = np.zeros((*rows.shape[:-1], len(bit)), np.int32)
+    for byte in range(span):
+        window |= padded[..., bit // 8 + byte].astype(np.int32) << (8 * byte)
     return (window >> (bit % 8)) & ((1 << bits) - 1)
 
 

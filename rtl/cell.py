@@ -13,9 +13,11 @@ from contextlib import contextmanager
 
 from amaranth import ClockSignal, Elaboratable, Instance, Module, ResetSignal, Value
 from amaranth.back import rtlil
+from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow, In, Member
 
+from rtl.blank import blank_memories, with_zeros
 from rtl.emission import to_text
 
 __all__ = ["Cell", "emit", "flat_ports"]
@@ -109,7 +111,9 @@ class _Emitter:
 
     def define(self, ports_of: wiring.Component, logic: Elaboratable, name: str) -> None:
         ports = {port: (value, None) for port, (_, value) in flat_ports(ports_of).items()}
-        text = rtlil.convert(logic, name, platform=self, ports=ports, emit_src=False)
+        fragment = Fragment.get(logic, self)
+        with blank_memories(fragment):
+            text = with_zeros(rtlil.convert(fragment, name, ports=ports, emit_src=False))
         # Which of these the module has is not asked for but found out: Amaranth adds them where logic is clocked.
         inputs = re.findall(r"^  wire .*\binput \d+ +\\(clk|rst)$", text, re.MULTILINE)
         self._domain_ports[name] = frozenset(inputs)

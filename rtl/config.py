@@ -260,6 +260,11 @@ class ArchConfig(_Part):
                 f"sparse.row_bytes={sparse.row_bytes} is narrower than an entry of {sparse.entry_bits} bits "
                 "(raise row_bytes, or lower code_bits or index_bits)"
             )
+        if (params := sparse.pes * PARAM_BYTES) > self.memory.param_kib * 1024:
+            raise ValueError(
+                f"memory.param_kib={self.memory.param_kib} does not hold the {params} bytes of a channel in each of "
+                f"sparse.pes={sparse.pes} (raise param_kib or lower pes)"
+            )
         total = sparse.pes * sparse.spmat_kib
         if total > _MAX_SPMAT_KIB:
             raise ValueError(

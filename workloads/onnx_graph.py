@@ -6,6 +6,7 @@ and checks everything at the end: :meth:`OnnxGraph.model` runs the ONNX checker 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,8 @@ __all__ = ["IR_VERSION", "OPSET", "Attribute", "OnnxGraph", "Shape"]
 IR_VERSION = 10
 OPSET = 17
 """The first opset with ``LayerNormalization``; old enough for every runtime in use."""
+_LARGEST_SHAPE = 1024
+"""Elements of a constant whose values inference may want to know; that of weights needs their type alone."""
 
 _TYPES = {"float32": TensorProto.FLOAT, "int8": TensorProto.INT8, "uint8": TensorProto.UINT8}
 
@@ -55,7 +58,8 @@ class OnnxGraph:
     def constant(self, name: str, value: NDArray[np.generic]) -> str:
         """An initialiser. One name may be given twice only for equal tensors."""
         tensor = numpy_helper.from_array(np.ascontiguousarray(value), name)
-        if self._constants.setdefault(name, tensor) != tensor:
+        known = self._constants.setdefault(name, tensor)
+        if known is not tensor and known != tensor:
             raise ValueError(f"{self.name}: constant {name!r} is defined twice with different values")
         return name
 
@@ -83,8 +87,12 @@ class OnnxGraph:
             onnx.checker.ValidationError, onnx.shape_inference.InferenceError: the graph is not a valid model.
 
         """
+        # What is checked is copied several times: large constants, up to 10^8 weights, are inputs to the checks.
+        large = {name: t for name, t in self._constants.items() if math.prod(t.dims) > _LARGEST_SHAPE}
+        small = [tensor for name, tensor in self._constants.items() if name not in large]
+        typed = [helper.make_tensor_value_info(name, t.data_type, list(t.dims)) for name, t in large.items()]
         graph = helper.make_graph(
-            self._nodes, self.name, self._inputs, self._outputs, list(self._constants.values()), self.description
+            self._nodes, self.name, [*self._inputs, *typed], self._outputs, small, self.description
         )
         model = helper.make_model(
             graph,
@@ -93,4 +101,8 @@ class OnnxGraph:
             ir_version=IR_VERSION,
         )
         onnx.checker.check_model(model)
-        return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        del model.graph.input[len(self._inputs) :]
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(self._constants.values())
+        return model

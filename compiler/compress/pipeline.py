@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from compiler.compress.least_squares import LocalFit, least_squares
 from compiler.compress.low_rank import FACTORISATIONS
 from compiler.compress.masks import Masks
 from compiler.compress.obs import surgeon
-from compiler.compress.quantisers import QUANTISERS, Codes, WeightQuantiser
+from compiler.compress.quantisers import QUANTISERS
 from compiler.compress.recipe import (
     FinetuneStep,
     LowRankStep,
@@ -27,6 +27,7 @@ from compiler.compress.recipe import (
 from compiler.compress.schedules import SCHEDULES
 from compiler.compress.settings import build
 from compiler.compress.shrink import shrink
+from compiler.compress.state import State
 from compiler.compress.storage import LayerStorage, storage_of
 from compiler.errors import ModelError
 
@@ -36,43 +37,7 @@ if TYPE_CHECKING:
     from compiler.compress.trainer import Trainer
     from compiler.ir import Graph
 
-__all__ = ["Compressed", "Kitchen", "State", "compress_graph"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class State:
-    """Where a recipe has got to."""
-
-    graph: Graph
-    masks: Masks
-    formats: Mapping[str, WeightQuantiser] = field(default_factory=dict)
-    """By the name of a layer's weights."""
-    calibration: str = "max"
-    store: StoreStep | None = None
-    """How the result's storage is to be reckoned; None if it is not."""
-    log: tuple[str, ...] = ()
-    """One line for each thing that was done."""
-
-    def noted(self, line: str) -> State:
-        """The same, with one more line in the log."""
-        return replace(self, log=(*self.log, line))
-
-    @property
-    def emulated(self) -> Graph:
-        """The graph with its weights as their formats store them, in floats."""
-        graph = self.graph.copy()
-        for name, codes in self.codes().items():
-            graph.set_constant(name, codes.real)
-        return graph
-
-    def codes(self) -> dict[str, Codes]:
-        """The stored weights of every layer that has a format."""
-        found = {}
-        for name, quantiser in self.formats.items():
-            value = self.graph.constant(name)
-            assert value is not None, "formats are of constants"
-            found[name] = quantiser.encode(value)
-        return found
+__all__ = ["Compressed", "Kitchen", "compress_graph"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -21,8 +21,8 @@ from rtl.config import SparseConfig
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compiler.compress.pipeline import State
     from compiler.compress.quantisers.base import Codes
+    from compiler.compress.state import State
 
 __all__ = ["LayerStorage", "StorageTotals", "layer_storage", "storage_of", "storage_totals"]
 

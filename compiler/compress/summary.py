@@ -10,7 +10,7 @@ import numpy as np
 from compiler.compress.layers import weight_layers
 
 if TYPE_CHECKING:
-    from compiler.compress.pipeline import State
+    from compiler.compress.state import State
 
 __all__ = ["LayerSummary", "layer_summaries"]
 

@@ -16,7 +16,7 @@ from compiler.frontend.limits import MAX_ELEMENTS, MAX_WEIGHTS, element_count
 from compiler.frontend.operands import check_operands
 from compiler.frontend.qlinear import expand_qlinear
 from compiler.frontend.qonnx import QONNX_DOMAINS, add_qonnx, stand_in
-from compiler.frontend.read import name_of, opset_of, read_model
+from compiler.frontend.read import checked, name_of, opset_of, read_model
 from compiler.frontend.shapes import infer_shapes
 from compiler.frontend.weights import to_array
 from compiler.ir import Attribute, Graph, Layout, Node, Port, Tensor
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-__all__ = ["import_model"]
+__all__ = ["import_model", "path_of"]
 
 
-def import_model(path: str | os.PathLike[str]) -> Graph:
-    """The ONNX-level graph of the model at ``path``.
+def import_model(source: str | os.PathLike[str] | onnx.ModelProto) -> Graph:
+    """The ONNX-level graph of a model: the one at that path, or a model in memory, which is left as it is.
 
     A symbolic first dimension of an input is the batch, and becomes 1. Operators on quantised tensors have become
-    dequantise, compute, quantise.
+    dequantise, compute, quantise. A model in memory is checked as one in a file is, and goes by its graph's name.
 
     Raises:
         ModelError: one line that names the file, the node and what is wrong.
 
     """
-    path = Path(path)
+    path = path_of(source)
     try:
-        graph = _build(path)
+        graph = _build(path, _own(path, source))
         check_operands(graph)
     except ModelError as error:
         message = str(error)
@@ -51,8 +51,23 @@ def import_model(path: str | os.PathLike[str]) -> Graph:
     return graph
 
 
-def _build(path: Path) -> Graph:
-    model = read_model(path)
+def path_of(source: str | os.PathLike[str] | onnx.ModelProto) -> Path:
+    """What messages call a model. The path of one in memory is that of its external data too: the current folder."""
+    return Path(source if isinstance(source, str | os.PathLike) else source.graph.name or "model")
+
+
+def _own(path: Path, source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
+    """The model, checked, to be rewritten on the way to a graph."""
+    if isinstance(source, str | os.PathLike):
+        return read_model(path)
+    import onnx
+
+    model = onnx.ModelProto()
+    model.CopyFrom(source)
+    return checked(path, model)
+
+
+def _build(path: Path, model: onnx.ModelProto) -> Graph:
     _check_weights(model.graph)
     constants = {t.name: to_array(path, t, f"initializer {t.name!r}") for t in model.graph.initializer}
     expand_fills(path, model, constants)

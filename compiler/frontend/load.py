@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compiler.errors import ModelError
-from compiler.frontend.build import import_model
+from compiler.frontend.build import import_model, path_of
 from compiler.ir import Graph, Node
 from compiler.lower import lower
 from compiler.passes.affine_to_depthwise import AffineToDepthwise
@@ -29,6 +29,9 @@ from compiler.quantize import observe, quantize_graph
 from compiler.quantize.calibrate import nominal
 from compiler.quantize.samples import NOMINAL_NOTE, RANDOM_NOTE, Calibration, calibration_samples
 
+if TYPE_CHECKING:
+    import onnx
+
 __all__ = ["INTEGER_PASSES", "ONNX_PASSES", "is_quantised", "load"]
 
 ONNX_PASSES: tuple[Pass, ...] = (
@@ -50,11 +53,16 @@ ONNX_PASSES: tuple[Pass, ...] = (
 INTEGER_PASSES: tuple[Pass, ...] = (FuseResidual(), RemoveDeadCode())
 
 
-def load(path: str | os.PathLike[str], *, calibration: Calibration | None = None, percentile: float = 100.0) -> Graph:
-    """The integer graph of the model at ``path``, ready for mapping.
+def load(
+    source: str | os.PathLike[str] | onnx.ModelProto,
+    *,
+    calibration: Calibration | None = None,
+    percentile: float = 100.0,
+) -> Graph:
+    """The integer graph of a model, ready for mapping.
 
     Args:
-        path: an ONNX file: quantised (QDQ or QLinear operators), or float with ``calibration``.
+        source: an ONNX file, or a model in memory: quantised (QDQ or QLinear operators), or float with ``calibration``.
         calibration: for a float model, inputs ``[n, ...]`` in its input's layout (a mapping of names to arrays if it
             has several), from which the ranges of its activations are taken; ``"random"``, for inputs made up; or
             ``"nominal"``, for ranges made up, which is fast and good for cost alone. The graph's ``notes`` say which of
@@ -65,11 +73,11 @@ def load(path: str | os.PathLike[str], *, calibration: Calibration | None = None
         ModelError: one line that names the file, the node, what is wrong and what to do.
 
     """
-    graph = import_model(path)
+    graph = import_model(source)
     try:
         integer = _integer(graph, calibration, percentile)
     except ModelError as error:
-        raise ModelError(f"{Path(path)}: {error}") from error
+        raise ModelError(f"{path_of(source)}: {error}") from error
     run_passes(integer, INTEGER_PASSES)
     return integer
 

@@ -12,7 +12,7 @@ from compiler.frontend.limits import MAX_FILE_BYTES, MAX_NODES
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["first_line", "name_of", "opset_of", "read_model"]
+__all__ = ["checked", "first_line", "name_of", "opset_of", "read_model"]
 
 OLDEST_OPSET = 7
 KNOWN_DOMAINS = ("", "ai.onnx", "com.microsoft", "qonnx.custom_op.general", "onnx.brevitas")
@@ -26,7 +26,16 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
 
     """
     path = Path(path)
-    model = _parse(path)
+    return checked(path, _parse(path))
+
+
+def checked(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
+    """``model`` itself, its nodes sorted and checked; messages call it ``path``.
+
+    Raises:
+        ModelError: as :func:`read_model`.
+
+    """
     _check_header(path, model)
     _check_structure(path, model.graph)
     _check_nodes(path, model)

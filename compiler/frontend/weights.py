@@ -39,11 +39,10 @@ def to_array(path: Path, tensor: onnx.TensorProto, owner: str) -> NDArray:
         raise ModelError(f"{where} has the unknown data type {tensor.data_type}") from error
     if dtype.kind == "O":
         raise ModelError(f"{where} holds strings")
-    if tensor.data_location == onnx.TensorProto.EXTERNAL:
-        data = _external(path, tensor, where)
+    if (data := _raw(path, tensor, where)) is not None:
         _check_bytes(data.size, tensor, count, dtype, where)
         if dtype.kind in "iuf" and _bits(tensor.data_type, dtype) == 8 * dtype.itemsize:
-            # Gigabytes of it stay in the file until they are looked at.
+            # Gigabytes of external data stay in the file until they are looked at.
             return _checked(np.asarray(data).view(dtype.newbyteorder("<")).reshape(shape), where)
         proto = onnx.TensorProto(dims=tensor.dims, data_type=tensor.data_type, raw_data=data.tobytes())
     else:
@@ -54,6 +53,18 @@ def to_array(path: Path, tensor: onnx.TensorProto, owner: str) -> NDArray:
     except (ValueError, TypeError) as error:
         raise ModelError(f"{where}: {error}") from error
     return _checked(array, where)
+
+
+def _raw(path: Path, tensor: onnx.TensorProto, where: str) -> NDArray[np.uint8] | None:
+    """The bytes of ``tensor`` where it is stored as bytes, and None where as values."""
+    import onnx
+
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        return _external(path, tensor, where)
+    if tensor.HasField("segment"):
+        raise ModelError(f"{where} is a segment of a tensor, which is not supported; save it whole")
+    # Read once: the field is copied every time.
+    return np.frombuffer(tensor.raw_data, np.uint8) if tensor.HasField("raw_data") else None
 
 
 def _checked(array: NDArray, where: str) -> NDArray:
@@ -70,9 +81,6 @@ def _usable(array: NDArray) -> bool:
 
 
 def _check_length(tensor: onnx.TensorProto, count: int, dtype: np.dtype, where: str) -> None:
-    if tensor.HasField("raw_data"):
-        _check_bytes(len(tensor.raw_data), tensor, count, dtype, where)
-        return
     import onnx
 
     bits = _bits(tensor.data_type, dtype)

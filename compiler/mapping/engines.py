@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from compiler.errors import ModelError
 from compiler.ir.integer import Conv, Host, IntegerOp
-from compiler.mapping.job import Job, jobs_of
+from compiler.mapping.job import Job
+from compiler.mapping.jobs.operators import jobs_of
 from compiler.mapping.sparse.job import SparseJob, sparse_jobs
 from compiler.mapping.sparse.weights import UnfitError
 

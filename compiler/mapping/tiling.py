@@ -109,7 +109,8 @@ def choose_tile(job: Job, config: ArchConfig, budget: Budget) -> Tile:
         else:
             raise ModelError(
                 f"{job.name}: one output pixel needs {_ifm_bytes(job, config, 1, 1)} bytes of input and "
-                f"{job.out_shape[2]} of output, more than the scratchpads of {config.name} hold "
+                f"{job.out_shape[2]} of output, more than {config.name} holds, with {config.memory.ifm_kib * 1024} "
+                f"and {config.memory.ofm_kib * 1024} "
                 "(raise memory.ifm_kib or memory.ofm_kib)"
             )
     return Tile(even(height, tile_height), even(width, tile_width))

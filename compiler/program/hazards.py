@@ -14,6 +14,7 @@ waits for the POST, or comes behind it in its queue, comes behind the COMPUTE to
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
@@ -48,43 +49,35 @@ class Range(NamedTuple):
     stop: int
 
 
-class _Access(NamedTuple):
-    start: int
-    stop: int
-    place: int
-    """In program order."""
-
-
 @dataclass(slots=True)
 class _History:
-    """Accesses of one kind, by one engine, to one memory, in program order. Now and then, those covered are dropped."""
+    """Accesses of one kind, by one engine, to one memory: which was the last one, byte by byte.
 
-    accesses: list[_Access] = field(default_factory=list)
-    limit: int = 16
-    """How many there may be before they are looked through."""
+    Bytes that were last accessed together are one piece, from ``starts[k]`` to ``starts[k + 1]``, where there is a next
+    one; ``places[k]`` is where in program order that was, -1 where nobody was. As everything that the instructions of a
+    layer access overlaps, looking through the accesses themselves would take quadratic time.
+    """
+
+    starts: list[int] = field(default_factory=lambda: [0])
+    places: list[int] = field(default_factory=lambda: [-1])
 
     def last_overlap(self, start: int, stop: int, after: int) -> int:
         """Index of the last access that overlaps, if that is behind ``after``; else ``after``."""
-        for access in reversed(self.accesses):
-            if access.place <= after:
-                break
-            if access.start < stop and start < access.stop:
-                return access.place
-        return after
+        if start >= stop:
+            return after
+        first, last = bisect_right(self.starts, start) - 1, bisect_left(self.starts, stop)
+        return max(after, *self.places[first:last])
 
     def add(self, start: int, stop: int, index: int) -> None:
-        self.accesses.append(_Access(start, stop, index))
-        if len(self.accesses) > self.limit:
-            self._drop_covered()
-            self.limit = 2 * len(self.accesses) + 16
-
-    def _drop_covered(self) -> None:
-        """What overlaps an access overlaps the later one that covers it, which is found first."""
-        kept: list[_Access] = []
-        for access in reversed(self.accesses):
-            if not any(later.start <= access.start and access.stop <= later.stop for later in kept):
-                kept.append(access)
-        self.accesses = kept[::-1]
+        """Access ``index``, which comes behind all that were added before."""
+        if start >= stop:
+            return
+        starts, places = self.starts, self.places
+        first, last = bisect_left(starts, start), bisect_left(starts, stop)
+        # The rest of the piece that ``stop`` lies within.
+        rest = [] if last < len(starts) and starts[last] == stop else [stop]
+        places[first:last] = [index, *(places[last - 1] for _ in rest)]
+        starts[first:last] = [start, *rest]
 
 
 class TokenPlacer:

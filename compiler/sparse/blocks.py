@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from compiler.sparse.csc import Compressed
     from rtl.config import SparseConfig
 
-__all__ = ["ColumnBlock", "Room", "cut", "room_of"]
+__all__ = ["ColumnBlock", "LongColumnError", "Room", "cut", "room_of"]
 
 _MOST_ENTRIES = (1 << 8 * POINTER_BYTES) - 1
 """What a pointer counts to."""
+
+
+class LongColumnError(ModelError):
+    """A single column has more entries in one PE than its memory holds; a matrix of fewer rows may do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,8 @@ def cut(matrix: Compressed, sparse: SparseConfig, room: Room) -> tuple[ColumnBlo
     """As few blocks as ``room`` allows, each as wide as it can be.
 
     Raises:
-        ModelError: a single column does not fit.
+        LongColumnError: a single column does not fit.
+        ModelError: there is no room for pointers.
 
     """
     most = min(room.rows * sparse.row_entries, _MOST_ENTRIES)
@@ -87,7 +92,7 @@ def cut(matrix: Compressed, sparse: SparseConfig, room: Room) -> tuple[ColumnBlo
         fullest = (ahead - matrix.starts[:, start, None]).max(axis=0)
         columns = int(np.searchsorted(fullest, most, side="right"))
         if not columns:
-            raise ModelError(
+            raise LongColumnError(
                 f"column {start} has {fullest[0]} entries in one PE, where {most} fit "
                 "(raise sparse.spmat_kib or sparse.pes)"
             )

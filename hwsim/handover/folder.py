@@ -13,6 +13,7 @@ import yaml
 
 from hwsim.errors import InputError
 from hwsim.files import reason
+from hwsim.handover.memories import memory_page
 from hwsim.handover.readme import readme
 from hwsim.handover.sample import Sample, make_sample
 from hwsim.handover.software import c_header, registers_json, svd
@@ -102,6 +103,7 @@ def contents(config: ArchConfig, *, single_file: bool = False) -> dict[str, str]
         f"doc/{TOP}.svd": svd(config),
         "doc/instructions.md": instruction_set(),
         "doc/counters.md": counters(),
+        "doc/memories.md": memory_page(parts),
         f"sw/{TOP}.h": c_header(config),
         **{f"tb/{name}": _bench_file(name) for name in _BENCH},
         **_sample_files(config, sample),

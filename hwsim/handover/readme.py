@@ -29,18 +29,19 @@ and all event counters of the sample program are checked; a second run holds eve
 """
 _INTEGRATION = """
 - One clock, rising edge. `rst` is synchronous and active high; hold it for a cycle or more. Registers also have their
-  values from the start, which FPGAs load; on an ASIC reset is what sets them, and scratchpads need none.
+  values from the start, which FPGAs load; on an ASIC reset is what sets them. Memories need neither.
 - `s_axil_*`: AXI4-Lite, 32 bits of data, 4 KiB of addresses. `m_axi_fetch_*` (reads) and `m_axi_data_*` (reads and
   writes): AXI4, 32-bit addresses, INCR bursts of full width within 4 KiB, one ID, no reordering needed.
 - `irq` is a level: done or a fault. It falls with the next start or clear.
-- Memories are arrays in the modules `bank*`, one write and one read port each, synchronous. Replace those modules by
-  your compiler's macros; a read is not expected to see the write of the same cycle.
+- Memories are plain arrays; `doc/memories.md` lists them with their ports. For an ASIC put your compiler's macros in
+  the place of the large ones: one write port and, for each clocked read, a read port that gives the old word where the
+  same one is written.
 - To run a program: put it and its data into memory, write PROGRAM, PROGRAM_LENGTH, WINDOW_BASE and WINDOW_BYTES, write
   CONTROL.start, wait for `irq`, read STATUS and FAULT. Loads and stores reach no byte outside the window.
 """
 _FILES = (
     ("`rtl/`", "Verilog-2005; `files.f` lists it, `lint.vlt` is what Verilator is told to leave out and why"),
-    ("`doc/`", "registers (Markdown, JSON, CMSIS-SVD), instructions, counters"),
+    ("`doc/`", "registers (Markdown, JSON, CMSIS-SVD), instructions, counters, memories"),
     ("`sw/`", "C header: addresses, fields, opcodes, and a function that sets a field"),
     ("`constraints/`", "SDC: the clock and the delays of the ports"),
     (f"`{TOP}.core`", "FuseSoC: the sources, target `lint`, and with `synth` the constraints"),

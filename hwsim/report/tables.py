@@ -177,7 +177,7 @@ def simulation_table(run: Simulation) -> Table:
     )
     if run.estimate.host_operators:
         caption += f"; on the host: {', '.join(run.estimate.host_operators)}"
-    table.caption = Text(caption)
+    table.caption = Text("\n".join([caption, *_coded(run.estimate)]))
     return table
 
 

@@ -22,12 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Arc", "Cell", "Library", "Pin", "library_text", "load_library", "without_power"]
+__all__ = ["Arc", "Cell", "Library", "Pin", "library_text", "load_library"]
 
 _CELL = re.compile(r'^\s*cell\s*\(\s*"?([\w$.]+)"?\s*\)\s*\{', re.MULTILINE)
 _FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
-# A group, and one level of groups in it: tables.
-_POWER = re.compile(r"^\s*(?:internal|leakage)_power\s*\([^)]*\)\s*\{(?>[^{}]++|\{[^{}]*+\})*+\}\n?", re.MULTILINE)
 _ATTRIBUTE = r'^\s*{}\s*:\s*"?([^";]+?)"?\s*;'
 _PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
 _UNIT = re.compile(r"([\d.]*)\s*([fpnum]?)(\w+)")
@@ -251,11 +249,6 @@ def library_text(path: Path) -> str:
     except (OSError, EOFError) as error:
         why = reason(error) if isinstance(error, OSError) else "the gzip data ends early"
         raise InputError(f"{path}: cannot be read: {why}") from error
-
-
-def without_power(text: str) -> str:
-    """A library's text without its tables of power, half of it or more: neither synthesis nor timing reads them."""
-    return _POWER.sub("", text)
 
 
 def _mean(tables: tuple[Lookup, ...], slew_ps: float, load_ff: float) -> float:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MACRO_CELL", "OUTSIDE", "Macro", "without_initial_values"]
+__all__ = ["MACRO_CELL", "OUTSIDE", "Macro"]
 
 MACRO_CELL = "macro"
 """What memories are called in Yosys from :data:`OUTSIDE` on."""
@@ -21,8 +21,6 @@ OUTSIDE = (
     f"chtype -set \\{MACRO_CELL} t:$mem_v2",
 )
 """Passes behind ``synth -run begin:fine``: small memories to flip-flops, others to cells that nothing looks into."""
-
-_INITIAL = re.compile(r"^  initial (?:for .*|begin\n(?:    .*\n)*  end)\n", re.MULTILINE)
 
 _BEHAVIOUR = """\
   reg [{width}-1:0] {name}_words [0:{words}-1];
@@ -67,8 +65,3 @@ class Macro:
         ``launch`` is the time from the clock to what is read.
         """
         return _BEHAVIOUR.format(name=self.name, words=self.words, width=self.width, launch=launch)
-
-
-def without_initial_values(verilog: str) -> str:
-    """The same without ``initial`` blocks: cells start as they like, and Yosys takes minutes for a memory's."""
-    return _INITIAL.sub("", verilog)

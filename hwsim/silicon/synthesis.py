@@ -7,10 +7,11 @@ the SRAM model's to say.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hwsim.silicon.macros import OUTSIDE, without_initial_values
+from hwsim.silicon.macros import OUTSIDE
 from hwsim.silicon.tools import run
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     from hwsim.silicon.technology import Technology
 
-__all__ = ["Recipe", "synthesise"]
+__all__ = ["Recipe", "map_to_cells", "synthesise", "without_contents"]
+
+_CONTENTS = re.compile(r"^  integer (row_of_\w+);\n  initial for \(\1 = .*;\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +34,7 @@ class Recipe:
     """Registers that are written under a condition get a gated clock, where the library has a cell for it."""
     gate_at_least: int = 4
     """Fewest flip-flops behind one clock gate."""
-    booth: bool = True
+    booth: bool = False
     """Multipliers with Booth's recoding: fewer partial products, so less energy and area; the path may be longer."""
 
 
@@ -42,32 +45,48 @@ def synthesise(verilog: str, top: str, technology: Technology, recipe: Recipe, f
         ToolError: Yosys is missing, or refuses the design.
 
     """
-    (folder / "design.v").write_text(without_initial_values(verilog), encoding="utf-8")
+    (folder / "design.v").write_text(without_contents(verilog), encoding="utf-8")
     (folder / "synthesis.ys").write_text("\n".join(_script(top, technology, recipe)) + "\n", encoding="utf-8")
     run("yosys", ["synthesis.ys"], folder=folder, log="synthesis.log")
     return json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
 
 
-def _script(top: str, technology: Technology, recipe: Recipe) -> list[str]:
+def without_contents(verilog: str) -> str:
+    """``verilog`` of :mod:`rtl.emission` without what its memories start with, which is for simulation.
+
+    Yosys makes a cell for each word of it: most of a design's, and minutes.
+    """
+    return _CONTENTS.sub("", verilog)
+
+
+def map_to_cells(technology: Technology, recipe: Recipe, *, constraints: str | None = None) -> list[str]:
+    """Yosys commands from generic gates to the library's cells; with ``constraints``, a file, ABC buffers and sizes."""
     library = technology.path
     avoid = "".join(f" -dont_use {cell}" for cell in technology.unused_cells)
-    gates = f"clockgate -liberty {library} -min_net_size {recipe.gate_at_least}{avoid}"
-    # It leaves registers alone that have a reset beside their condition: the reset becomes part of both.
-    gating = ["dffunmap -srst-only t:$_SDFFE_* t:$_SDFFCE_*", gates] * recipe.clock_gating
+    gating = [f"clockgate -liberty {library} -min_net_size {recipe.gate_at_least}{avoid}"] * recipe.clock_gating
+    sizing = f" -constr {constraints}" if constraints else ""
+    return [
+        # What registers start with is for simulation: a cell starts as it likes.
+        "setattr -unset init",
+        *gating,
+        f"dfflibmap -liberty {library}{avoid}",
+        "opt",
+        f"abc -liberty {library} -D {recipe.period_ps:.0f}{sizing}{avoid}",
+        "setundef -zero",
+        "splitnets",
+        "opt_clean -purge",
+    ]
+
+
+def _script(top: str, technology: Technology, recipe: Recipe) -> list[str]:
     return [
         "read_verilog -defer design.v",
         f"hierarchy -top {top}",
         f"synth -flatten -top {top}{' -booth' * recipe.booth} -run begin:fine",
         *OUTSIDE,
         f"synth -flatten -top {top} -run fine:check",
-        # What registers start with is for simulation: a cell starts as it likes.
-        "setattr -unset init",
-        *gating,
-        f"dfflibmap -liberty {library}{avoid}",
-        "opt",
-        f"abc -liberty {library} -D {recipe.period_ps:.0f}{avoid}",
-        "setundef -zero",
-        "splitnets",
-        "opt_clean -purge",
+        # Clock gating leaves registers alone that have a reset beside their condition: it becomes part of both.
+        *["dffunmap -srst-only t:$_SDFFE_* t:$_SDFFCE_*"] * recipe.clock_gating,
+        *map_to_cells(technology, recipe),
         "write_json netlist.json",
     ]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from hwsim.errors import InputError
-from hwsim.silicon.liberty import Library, library_text, without_power
+from hwsim.silicon.liberty import Cell, Library, library_text
 
 __all__ = ["Technology", "prepare"]
 
 _FANOUT = 3
+_BUFFER = re.compile(r"(?:^|_)buf", re.IGNORECASE)
+_NAND = re.compile(r"(?:^|_)nand2(?!b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Technology:
     """A library, on disk and parsed."""
 
     path: Path
-    """Plain text, which every program reads; without tables of power."""
+    """Plain text, which every program reads."""
     library: Library
     dont_use: tuple[str, ...] = ()
     """Patterns of cells that synthesis is to leave alone."""
@@ -34,6 +38,34 @@ class Technology:
         load = _FANOUT * max(pin.capacitance_ff for pin in pins if not pin.is_output)
         arcs = [arc for pin in pins for arc in pin.arcs if arc.slew_ps]
         return sum(arc.slew(0.0, load) for arc in arcs) / len(arcs)
+
+    @cached_property
+    def text_hash(self) -> str:
+        """16 hex digits for the library's text."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]
+
+    @cached_property
+    def buffer(self) -> Cell:
+        """The smallest buffer, by its name.
+
+        Raises:
+            InputError: there is none.
+
+        """
+        found = self._smallest(_BUFFER)
+        if found is None:
+            raise InputError(f"{self.library.name}: no cell has the name of a buffer (buf...), which sizing needs")
+        return found
+
+    @cached_property
+    def gate_um2(self) -> float | None:
+        """Area of the smallest NAND of two inputs, by its name: a gate equivalent. None where there is none."""
+        found = self._smallest(_NAND)
+        return found.area_um2 if found else None
+
+    def _smallest(self, name: re.Pattern[str]) -> Cell | None:
+        names = [n for n in self.library.cell_names if name.search(n) and n not in self.unused_cells]
+        return min(map(self.library.cell, names), key=lambda cell: cell.area_um2, default=None)
 
     @cached_property
     def unused_cells(self) -> tuple[str, ...]:
@@ -62,7 +94,7 @@ def prepare(liberty: Path, folder: Path, dont_use: tuple[str, ...] = ()) -> Tech
     """
     text = library_text(liberty)
     plain = folder / "library.lib"
-    plain.write_text(without_power(text), encoding="utf-8")
+    plain.write_text(text, encoding="utf-8")
     technology = Technology(plain, Library(text, liberty.name), dont_use)
     # Patterns are refused before the work.
     _ = technology.unused_cells

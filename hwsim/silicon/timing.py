@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwsim.errors import ToolError
+from hwsim.silicon.assignments import single_assignments
 from hwsim.silicon.sdf import plain
 from hwsim.silicon.tools import run
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from hwsim.silicon.netlist import Netlist
     from hwsim.silicon.technology import Technology
 
-__all__ = ["Timing", "analyse"]
+__all__ = ["LongestPath", "Timing", "analyse", "longest_path"]
 
 _SCRIPT = """\
 read_liberty {library}
@@ -37,6 +38,15 @@ puts "== end"
 {sdf}
 exit
 """
+_WHOLE_DESIGN = """\
+read_liberty {library}
+read_verilog netlist.v
+link_design {top}
+create_clock -name clk -period {period} clk
+report_checks -path_delay max -digits 6 -from [all_registers -clock_pins]
+exit
+"""
+_ENDS = re.compile(r"^(?:Startpoint|Endpoint): (\S+)", re.MULTILINE)
 _ARRIVAL = re.compile(r"(?<!-)\b([\d.]+)\s+data arrival time")
 _SETUP = re.compile(r"([-\d.]+)\s+[-\d.]+\s+library setup time")
 
@@ -90,6 +100,47 @@ def analyse(netlist: Netlist, technology: Technology, folder: Path, *, slew_ps: 
     if not found:
         raise ToolError(f"opensta found no path in {netlist.name}: see {folder / 'timing.log'}")
     return Timing(max(found) / scale, launch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongestPath:
+    """From one register to another."""
+
+    period_ps: float
+    start: str
+    """Instance, as the hierarchy has it."""
+    end: str
+
+    @property
+    def fmax_mhz(self) -> float:
+        """Of the cells alone, without wires, clock skew and memories."""
+        return 1e6 / self.period_ps
+
+
+def longest_path(netlist: Path, top: str, technology: Technology, folder: Path) -> LongestPath:
+    """The longest path from register to register of a hierarchical ``netlist``; its black boxes have no timing.
+
+    Raises:
+        ToolError: OpenSTA is missing, or finds no path.
+
+    """
+    scale = 1 / (technology.library.second * 1e12)
+    script = _WHOLE_DESIGN.format(library=technology.path, top=top, period=1e6 * scale)
+    (folder / "timing.tcl").write_text(script, encoding="utf-8")
+    with netlist.open(encoding="utf-8") as lines, (folder / "netlist.v").open("w", encoding="utf-8") as file:
+        file.writelines(single_assignments(lines))
+    output = run("opensta", ["timing.tcl"], folder=folder, log="timing.log")
+    (folder / "netlist.v").unlink()
+    # It goes on after an error, and times what is left.
+    if wrong := re.findall(r"^Error: .*", output, re.MULTILINE):
+        raise ToolError(f"opensta: {' '.join(wrong)}")
+    reports = output.split("Startpoint:")[1:]
+    found = [(path, report) for report in reports for path in _paths(report)]
+    if not found:
+        raise ToolError(f"opensta found no path in {top}: see {folder / 'timing.log'}")
+    period, report = max(found)
+    start, end = _ENDS.findall("Startpoint:" + report)[:2]
+    return LongestPath(period_ps=period / scale, start=start, end=end)
 
 
 def _paths(report: str) -> list[float]:

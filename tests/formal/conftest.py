@@ -36,17 +36,18 @@ def prove(tmp_path: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def refute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Callable[[Callable[[], Spec], Bug, int], None]:
-    """Find a run from reset in which a seeded bug breaks a property that is there to catch it."""
+def refute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Find a run from reset in which a seeded bug breaks a property that is there to catch it.
 
-    def find(make: Callable[[], Spec], bug: Bug, depth: int) -> None:
+    Failures in the first ``skip`` cycles are not looked for.
+    """
+
+    def find(make: Callable[[], Spec], bug: Bug, depth: int, *, skip: int = 0) -> None:
         mutants.seed(monkeypatch, bug, request.module)
         spec = make()
         spec.with_lemmas = False
-        verdict = prover.run(spec, tmp_path, mode="bmc", depth=depth)
-        assert verdict.status == "FAIL", f"nobody noticed: {bug}"
+        verdict = prover.run(spec, tmp_path, mode="bmc", depth=depth, skip=skip)
+        assert verdict.status == "FAIL", f"nobody noticed {bug}: {verdict}"
         assert set(verdict.failed) & set(bug.caught_by), f"{bug} was caught by {verdict.failed}"
         assert verdict.trace is not None
         assert verdict.trace.stat().st_size

@@ -28,6 +28,7 @@ _TASK = """\
 mode {mode}
 depth {depth}
 timeout {limit_s}
+{more}
 [engines]
 smtbmc bitwuzla
 [script]
@@ -60,8 +61,11 @@ class Verdict:
         return f"{self.status}: {', '.join(self.failed) or self.log}; waveform {self.trace}"
 
 
-def run(spec: Spec, folder: Path, *, mode: Mode, depth: int, limit_s: int = LIMIT_S) -> Verdict:
+def run(spec: Spec, folder: Path, *, mode: Mode, depth: int, skip: int = 0, limit_s: int = LIMIT_S) -> Verdict:
     """Prove ``spec`` by k-induction (``prove``), search ``depth`` cycles (``bmc``), or reach what it is to reach.
+
+    A ``bmc`` leaves out the first ``skip`` cycles: it finds fewer failures, and does not spend hours on proving that a
+    sum of products is right before the first of them can be wrong.
 
     Everything is kept in ``folder``: the design, the log, and the waveforms (VCD) of counterexamples.
     """
@@ -69,7 +73,8 @@ def run(spec: Spec, folder: Path, *, mode: Mode, depth: int, limit_s: int = LIMI
     text = rtlil.convert(Fragment.get(spec, None), ports=spec.inputs, emit_src=False)
     text = _PROPERTY.sub(r'  attribute \\src "\2"\n\g<0>', text)
     (folder / "design.il").write_text(text)
-    (folder / "task.sby").write_text(_TASK.format(mode=mode, depth=depth, limit_s=limit_s))
+    more = f"skip {skip}" if skip else ""
+    (folder / "task.sby").write_text(_TASK.format(mode=mode, depth=depth, limit_s=limit_s, more=more))
     done = subprocess.run(
         [*_python("sby"), *_tools(folder), "-f", "task.sby"],
         cwd=folder,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hwsim.api import estimate
+from hwsim.api import estimate, simulate
+from hwsim.report.tables import simulation_table
 from rtl.config import ArchConfig, ConfigError, load_arch, parse_arch
 from tests.hwsim.cli.command_line import hwsim as command
 
@@ -58,6 +59,17 @@ def test_the_command_says_so(tmp_path: Path, capsys) -> None:
     assert "sparse weights Huffman-coded, by a model" in " ".join(done.out.split())
     (layer,) = json.loads((tmp_path / "out.json").read_text())["layers"]
     assert layer["coded_weights"]["coded_bytes"] < layer["coded_weights"]["bytes"]
+
+
+@pytest.mark.slow
+def test_a_simulation_says_what_the_estimate_does() -> None:
+    config = with_decoder(2)
+    run = simulate(LAYER, config, rows="interleaved")
+    assert run.agrees
+    (told,), (expected,) = run.to_json()["layers"], estimate(LAYER, config, rows="interleaved").to_json()["layers"]
+    assert told["coded_weights"] == expected["coded_weights"]
+    assert told["coded_weights"]["coded_bytes"] < told["coded_weights"]["bytes"]
+    assert "Huffman-coded, by a model" in str(simulation_table(run).caption)
 
 
 def test_a_decoder_that_stands_still_is_refused() -> None:

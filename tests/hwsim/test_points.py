@@ -18,7 +18,7 @@ def test_every_point_is_priced_as_it_would_be_alone():
     assert not found.refused
     for point in range(len(points)):
         model = EnergyModel(points.config(point))
-        want = model.price(found.costs.layer_events(point), found.costs.cycles[point]).sum(axis=0)
+        want = model.price(found.costs.layer_events(point), found.costs.layer_cycles(point)).sum(axis=0)
         np.testing.assert_allclose(found.energy_pj[point], want)
         area = model.area_mm2()
         assert area is not None

@@ -317,6 +317,13 @@ def test_files_that_are_no_architecture(case, tmp_path):
             "sparse: {pes: 256, spmat_kib: 128}",
             "sparse.spmat_kib=128 in 256 PEs is 32768 KiB, over the 16384 that an address reaches (lower spmat_kib)",
         ),
+        (
+            "{sparse: {pes: 256}, memory: {param_kib: 1}}",
+            (
+                "memory.param_kib=1 does not hold the 2048 bytes of a channel in each of sparse.pes=256 "
+                "(raise param_kib or lower pes)"
+            ),
+        ),
         ("sparse: {row_bits: 64}", "sparse.row_bits is not a setting; did you mean row_bytes?"),
     ],
 )

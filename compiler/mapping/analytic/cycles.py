@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["contender_cycles", "plan_cycles"]
 
-_DONE = 2
-"""Cycles of a program behind its last retirement."""
-
 
 def plan_cycles(plans: Sequence[Plan], config: ArchConfig) -> NDArray[np.int64]:
     """``[plans]``: cycles of each layer, from the end of the ones before to its own."""
@@ -41,10 +38,22 @@ def contender_cycles(
         if k == 0 or plan.segment != plans[k - 1].segment:
             course = Course(config, ports)
         begin = course.machine.end
-        done = _DONE if k + 1 == len(plans) or plans[k + 1].segment != plan.segment else 0
-        others.append(np.array([walk(course.copy(), other) - begin + done for other in contenders[k]], np.int64))
-        cycles[k] = walk(course, plan) - begin + done
+        over = _done if k + 1 == len(plans) or plans[k + 1].segment != plan.segment else _end
+        others.append(np.array([over(course.copy(), other) - begin for other in contenders[k]], np.int64))
+        cycles[k] = over(course, plan) - begin
     return cycles, others
+
+
+def _end(course: Course, plan: Plan) -> int:
+    """Add a layer; its last retirement."""
+    walk(course, plan)
+    return course.machine.end
+
+
+def _done(course: Course, plan: Plan) -> int:
+    """Add the last layer of a program; the cycles of that program."""
+    walk(course, plan)
+    return course.machine.done + 1
 
 
 _KEPT: dict[Hashable, Ports] = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from compiler.mapping.analytic.ring import Ring
 from compiler.mapping.analytic.transfers import load_port, store_port
 from rtl.config import PARAM_BYTES
+from rtl.control.timing import RETIRE_TO_DONE
 from rtl.dense.timing import COMPUTE_DECODE
 from rtl.dma.timing_fetch import fetch_block_bytes
 from rtl.isa import INSTRUCTION_BYTES
@@ -188,6 +189,12 @@ class Machine:
         other.filled, other.drained = self.filled.copy(), self.drained.copy()
         other.ifm, other.weights, other.params = self.ifm.copy(), self.weights.copy(), self.params.copy()
         return other
+
+    @property
+    def done(self) -> int:
+        """The last cycle of the program if END comes next: it takes fetching, too."""
+        offered = max(self._offered, self.dispatched + 1)
+        return max(offered, self.end + RETIRE_TO_DONE)
 
     @property
     def end(self) -> int:

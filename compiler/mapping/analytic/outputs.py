@@ -45,8 +45,9 @@ class Outputs:
         """What is in the ring that the output passes through,"""
         self._reads: list[Access] = []
         """and what the last STOREs read."""
-        self.foreign = [a for a in course.used if a.touches(self._region.start, self._region.stop)]
-        """What earlier layers still read where this one writes."""
+        self.readers = [a for a in course.used if a.touches(self._region.start, self._region.stop)]
+        """What is still read where this layer writes: by earlier layers, and by its own STOREs of an output that stays,
+        whose rows lie between those of the tiles that follow. In the ring, tiles are apart: :attr:`Room.free`."""
         # A list of its own: what others may go on from stays as it is.
         self.stores = course.stored[plan.job.target] = [*course.stored.get(plan.job.target, ())]
 
@@ -60,12 +61,12 @@ class Outputs:
             self._machine.post_alone(rows * -(-size // self._banks), wait)
 
     def wait(self, start: int, stop: int) -> int:
-        """When earlier layers have read these bytes of OFM for the last time."""
-        if not self.foreign:
+        """When these bytes of OFM have been read for the last time."""
+        if not self.readers:
             return 0
         past = self._machine.posts[-1]
-        self.foreign = [a for a in self.foreign if a.retire >= past]
-        return max((a.retire for a in self.foreign if a.touches(start, stop)), default=0)
+        self.readers = [a for a in self.readers if a.retire >= past]
+        return max((a.retire for a in self.readers if a.touches(start, stop)), default=0)
 
     def room(self, patch: Patch, numbers: range) -> Room:
         """Room for filter tiles ``numbers`` of a patch."""
@@ -130,7 +131,10 @@ class Outputs:
         machine = self._machine
         retire = machine.store(machine.ports.store.pattern(row), machine.post_retire)
         self.stores.append(Access(row.offset, row.offset + (row.rows - 1) * row.stride + row.row_bytes, retire))
-        self._reads.append(Access(ofm, ofm + (row.rows - 1) * stride + row.row_bytes, retire))
+        read = Access(ofm, ofm + (row.rows - 1) * stride + row.row_bytes, retire)
+        self._reads.append(read)
+        if self._plan.target is not None:
+            self.readers.append(read)
 
     def leave(self) -> None:
         """Note what later layers have to know."""

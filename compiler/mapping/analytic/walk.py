@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["walk"]
 
 
-def walk(course: Course, plan: Plan) -> int:
-    """Add a layer to ``course``; the cycle of its last retirement, or of an earlier layer's if that is later."""
+def walk(course: Course, plan: Plan) -> None:
+    """Add a layer to ``course``."""
     _Walk(course, plan).run()
-    return course.machine.end
 
 
 class _Walk:
@@ -75,7 +74,7 @@ class _Walk:
             if skips:
                 skip = skip or self.inputs.skip(number)
                 wait = max(wait, skip.loaded)
-            if outputs.foreign:
+            if outputs.readers:
                 at = room.base + tiles[n].channel
                 wait = max(wait, outputs.wait(at, at + span + tiles[n].filters))
             params.read = machine.post(pixels, wait, load=load)

@@ -37,7 +37,13 @@ __all__ = ["PointCosts", "point_costs"]
 
 _ARRAY = ("dense.rows", "dense.cols", "dense.dataflow", "dense.depthwise_taps")
 _BUS = ("bus.data_bytes", "bus.burst_beats")
-_WEIGHT = ("memory.weight_kib",)
+_FREE = ("clock_mhz", "technology.")
+"""What neither cycles nor events depend on."""
+_COLUMNS = (
+    "memory.ifm_kib", "memory.ofm_kib", "memory.param_kib", "memory.accumulators", "bus.outstanding",
+    "dram.latency_cycles", "dram.beat_interval",
+)  # fmt: skip
+"""Settings of which points that go through the model as one array may have any; they agree in all others."""
 _LAYOUT = ("memory.ofm_kib", "memory.param_kib")
 _ROOM = ("memory.ifm_kib", "memory.accumulators")
 _CHUNK = 2048
@@ -48,27 +54,41 @@ class PointCosts:
     """What one network costs at every point."""
 
     layers: tuple[str, ...]
-    cycles: NDArray[np.int64]
-    """``[points, layers]``; 0 at points that are refused."""
-    plan: NDArray[np.int32]
-    """``[points, layers]``: rows of :attr:`events`."""
+    row: NDArray[np.int64]
+    """``[points]``: its row in what follows, which points share that differ in clock and technology only."""
+    row_cycles: NDArray[np.int64]
+    """``[rows, layers]``; 0 where all of its points are refused."""
+    row_plans: NDArray[np.int32]
+    """``[rows, layers]``: rows of :attr:`events`."""
     events: NDArray[np.int64]
     """``[plans, counters]``: of every way in which any layer is done at any point; stalls are 0."""
     refused: Mapping[int, str]
     """Points that cannot be built, or cannot take the network, and why."""
 
+    def layer_cycles(self, point: int) -> NDArray[np.int64]:
+        """``[layers]`` at a point."""
+        return self.row_cycles[self.row[point]]
+
     def layer_events(self, point: int) -> NDArray[np.int64]:
         """``[layers, counters]`` at a point."""
-        return self.events[self.plan[point]]
+        return self.events[self.row_plans[self.row[point]]]
+
+    def network_cycles(self) -> NDArray[np.int64]:
+        """``[points]``, of all layers; 0 at points that are refused."""
+        return self._by_point(self.row_cycles.sum(axis=1))
 
     def network_events(self) -> NDArray[np.int64]:
-        """``[points, counters]``, of all layers."""
-        sums = np.zeros((len(self.plan), self.events.shape[1]), np.int64)
+        """``[points, counters]``, of all layers; 0 at points that are refused."""
+        sums = np.zeros((len(self.row_plans), self.events.shape[1]), np.int64)
         for first in range(0, len(sums), _CHUNK):
             part = slice(first, first + _CHUNK)
-            sums[part] = self.events[self.plan[part]].sum(axis=1)
-        sums[list(self.refused)] = 0
-        return sums
+            sums[part] = self.events[self.row_plans[part]].sum(axis=1)
+        return self._by_point(sums)
+
+    def _by_point(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        found = rows[self.row]
+        found[list(self.refused)] = 0
+        return found
 
 
 def point_costs(graph: Graph, points: Points) -> PointCosts:
@@ -84,7 +104,24 @@ def point_costs(graph: Graph, points: Points) -> PointCosts:
     """
     if points.base.sparse_engine is not None:
         raise ModelError(f"{points.base.name}: many points at once are for the dense engine alone; set sparse to null")
-    return _Evaluation(graph, points).run()
+    rows, row = points.alike([name for name in points.settings if not name.startswith(_FREE)])
+    found = _Evaluation(graph, rows).run(row)
+    return dataclasses.replace(found, refused={**found.refused, **_refused_values(points)})
+
+
+def _refused_values(points: Points) -> dict[int, str]:
+    """Points with a value that cannot be: each that a setting takes is checked once, by itself."""
+    refused: dict[int, str] = {}
+    for name in points.settings:
+        if not name.startswith((*_COLUMNS, *_FREE)):
+            continue
+        values, first = np.unique(points.column(name), return_index=True)
+        for value, point in zip(values, first.tolist(), strict=True):
+            try:
+                points.only(name, point)
+            except ConfigError as error:
+                refused |= dict.fromkeys(np.flatnonzero(points.column(name) == value).tolist(), str(error))
+    return refused
 
 
 @dataclass
@@ -118,34 +155,26 @@ class _Evaluation:
         self.plan = np.zeros((len(points), 0), np.int32)
         self.events: list[NDArray[np.int64]] = []
 
-    def run(self) -> PointCosts:
-        self._refuse_values()
+    def run(self, row: NDArray[np.int64]) -> PointCosts:
+        """The costs of points of which ``row`` says which of these each is."""
+        self.refused = _refused_values(self.points)
         for array in self._groups(np.arange(len(self.points)), _ARRAY):
             jobs: dict[int, Mapping[str, Sequence[Job]]] = {}
             names: dict[int, list[Hashable]] = {}
             for bus in self._groups(array, _BUS):
                 figures = _Figures()
                 base = sum(len(part) for part in self.events)
-                for group in self._groups(bus, _WEIGHT):
+                for group in self._groups(bus, self._others()):
                     self._guarded(group, jobs, names, figures, base)
                 if figures.events:
                     self.events += figures.events
         events = np.concatenate(self.events) if self.events else np.zeros((1, len(COUNTERS)), np.int64)
-        return PointCosts(self.layers, self.cycles, self.plan, events, self.refused)
+        refused = {point: self.refused[of] for point, of in enumerate(row.tolist()) if of in self.refused}
+        return PointCosts(self.layers, row, self.cycles, self.plan, events, refused)
 
-    def _refuse_values(self) -> None:
-        """Each value that a setting takes is checked once, with the first point's others where it stands alone."""
-        grouped = {*_ARRAY, *_BUS, *_WEIGHT}
-        for name in self.points.settings:
-            if name in grouped:
-                continue
-            values, first = np.unique(self.points.column(name), return_index=True)
-            for value, point in zip(values, first.tolist(), strict=True):
-                try:
-                    self.points.only(name, point)
-                except ConfigError as error:
-                    for wrong in np.flatnonzero(self.points.column(name) == value).tolist():
-                        self.refused[wrong] = str(error)
+    def _others(self) -> list[str]:
+        """Settings in which a group's points agree, beside those of the array and the bus."""
+        return ["memory.weight_kib", *(n for n in self.points.settings if n not in {*_ARRAY, *_BUS, *_COLUMNS})]
 
     def _groups(self, index: NDArray[np.int64], names: Sequence[str]) -> list[NDArray[np.int64]]:
         """``index`` in parts that agree in all of ``names``."""

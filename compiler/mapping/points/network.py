@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.errors import ModelError
 from compiler.ir.integer import Host, IntegerOp
-from compiler.mapping.job import jobs_of
+from compiler.mapping.jobs.operators import jobs_of
 from compiler.mapping.memory import Block
 from compiler.mapping.plan import Plan
 from compiler.mapping.planner import params_stay

@@ -51,6 +51,16 @@ class Points:
         columns = (self.column(name) for name in names)
         return np.stack([c if c.dtype.kind in "iu" else np.unique(c, return_inverse=True)[1] for c in columns], axis=1)
 
+    def alike(self, names: Sequence[str]) -> tuple[Points, NDArray[np.int64]]:
+        """One point for each combination of ``names``, all else as in the base; ``[points]``: which one each point is.
+
+        ``names`` are settings that vary.
+        """
+        if not names:
+            return Points(self.base, {"clock_mhz": np.array([self.base.clock_mhz])}), np.zeros(len(self), np.int64)
+        _, first, inverse = np.unique(self.numbers(names), axis=0, return_index=True, return_inverse=True)
+        return Points(self.base, {name: self.settings[name][first] for name in names}), inverse.ravel()
+
     def config(self, point: int) -> ArchConfig:
         """The architecture of a point.
 

@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from compiler.ir.integer import Add, Concat, Conv, IntegerOp, Permute, Pool, PoolKind, Requantize, Residual
-from compiler.mapping.job import Job, channel_params, check_scale, constants, hwc_shape
+from compiler.mapping.job import Job, hwc_shape
+from compiler.mapping.jobs.output import channel_params, check_scale, constants
 from compiler.mapping.sparse.weights import Codes, UnfitError, codes_of
 from compiler.sparse.csc import Compressed, encode
 

@@ -16,7 +16,7 @@ from compiler.errors import ModelError
 from compiler.mapping.mapper import Cost, Situation
 from compiler.mapping.sparse.nest import nests
 from compiler.mapping.tiling import MAX_EXTENT, Patch, Tile, even, patches
-from compiler.sparse.blocks import ColumnBlock, Room, cut, room_of
+from compiler.sparse.blocks import ColumnBlock, LongColumnError, Room, cut, room_of
 from rtl.isa import PARAM_BYTES
 from rtl.sparse.layout import SparseLayout
 
@@ -131,7 +131,13 @@ def sparse_cuts(job: SparseJob, config: ArchConfig, situation: Situation) -> lis
     count = 1 if job.filters * PARAM_BYTES <= config.memory.param_kib * 1024 else -(-rows // most)
     count = max(count, -(-rows // sparse.accumulators))
     while True:
-        blocks, loading = _channel_blocks(job, config, -(-rows // count))
+        try:
+            blocks, loading = _channel_blocks(job, config, -(-rows // count))
+        except LongColumnError as error:
+            if count >= rows:
+                raise ModelError(f"{job.name}: {error}") from error
+            count = min(2 * count, rows)
+            continue
         tile, held = _tile(job, config, situation, blocks, loading)
         found.append(SparseCut(tile, _step(tile, blocks[0], config), blocks, loading, held))
         vectors = found[-1].step.height * found[-1].step.width
@@ -184,8 +190,9 @@ def _tile(
         else:
             needed = sum(_ifm_bytes(job, situation, 1, 1))
             raise ModelError(
-                f"{job.name}: one output pixel needs {needed} bytes of input and {written} of output, more than the "
-                f"scratchpads of {config.name} hold (raise memory.ifm_kib or memory.ofm_kib)"
+                f"{job.name}: one output pixel needs {needed} bytes of input and {written} of output, more than "
+                f"{config.name} holds, with {config.memory.ifm_kib * 1024} and {config.memory.ofm_kib * 1024} "
+                "(raise memory.ifm_kib or memory.ofm_kib)"
             )
     tile = Tile(even(height, rows), even(width, cols))
     sizes = (size for p in patches(job, tile) for size in _ifm_bytes(job, situation, p.height, p.width))

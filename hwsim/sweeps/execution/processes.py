@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import multiprocessing
+import os
 import signal
+import threading
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -62,10 +65,13 @@ class Processes:
         """End the workers, whatever they are at: what they have not finished is lost, and only that."""
         for worker in (*self._idle, *(worker for worker, _ in self._busy.values())):
             # Not with a wait for tasks that may take minutes.
-            processes = list((worker._processes or {}).values())  # noqa: SLF001
+            processes = list((worker._processes or {}).items())  # noqa: SLF001
             worker.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
+            for pid, process in processes:
                 process.terminate()
+                # And what it has started: a compiler may run for a minute. One that is just beginning leads no group.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGTERM)
 
 
 def _worker() -> ProcessPoolExecutor:
@@ -74,6 +80,16 @@ def _worker() -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
-    """One core is one worker's, and Ctrl-C is the driver's to act upon."""
+    """One core is one worker's, Ctrl-C is the driver's to act upon, and no worker outlives its driver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    threading.Thread(target=_end_with_driver, daemon=True).start()
     threadpool_limits(1)
+
+
+def _end_with_driver() -> None:
+    """End this worker and what it has started when its driver is gone: one that is killed can tell nobody."""
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os.killpg(os.getpid(), signal.SIGTERM)

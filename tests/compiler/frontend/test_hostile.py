@@ -203,6 +203,10 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
         r": initializer 'w' has 432 bytes of data where its shape \[4, 3, 3, 3\] needs 864$",
     ),
     "initializer of no type": (set_weights(data_type=77), r": initializer 'w' has the unknown data type 77$"),
+    "initializer in segments": (
+        edited(lambda p: p.graph.initializer[0].segment.CopyFrom(TensorProto.Segment(begin=0, end=9))),
+        r": initializer 'w' is a segment of a tensor, which is not supported; save it whole$",
+    ),
     "initializer of strings": (set_weights(data_type=TensorProto.STRING), r": initializer 'w' holds strings$"),
     "weights of integers": (
         built([op("Conv", "x w", "y", kernel_shape=[3, 3])], CONV, "y", {"w": np.ones((4, 3, 3, 3), np.int64)}),

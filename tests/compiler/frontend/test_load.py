@@ -359,6 +359,34 @@ def test_equal_files_give_equal_graphs(tmp_path: Path):
             np.testing.assert_array_equal(a.weights, b.weights)
 
 
+def test_a_model_in_memory_is_the_one_in_its_file_and_is_left_as_it_is(tmp_path: Path):
+    core = [op("QLinearMatMul", "x s z w s z s z", "y")]
+    weights = np.arange(-99, 101, dtype=np.int8).reshape(20, 10)
+    constants = {"s": 0.1, "z": np.array(0, np.int8), "w": weights}
+    proto = model(core, {"x": (("batch", 20), np.int8)}, {"y": np.int8}, constants)  # type: ignore[arg-type]
+    before = proto.SerializeToString(deterministic=True)
+    from_memory, from_file = compiler.load(proto), compiler.load(save(proto, tmp_path))
+    assert proto.SerializeToString(deterministic=True) == before
+    (a,), (b,) = (graph.select(Conv) for graph in (from_memory, from_file))
+    np.testing.assert_array_equal(a.weights, b.weights)
+    np.testing.assert_array_equal(a.weights.ravel(), weights.ravel())
+    assert (a.name, a.requantize.scale, a.requantize.zero_point) == (
+        b.name,
+        b.requantize.scale,
+        b.requantize.zero_point,
+    )
+
+
+def test_a_model_in_memory_is_checked_as_one_in_a_file_is():
+    nodes, inputs, constants = convnet()
+    proto = model(nodes, inputs, "y", constants)
+    with pytest.raises(ModelError, match=r"^test: is a float model: quantising it needs"):
+        compiler.load(proto)
+    proto.graph.initializer[0].raw_data = b"123"
+    with pytest.raises(ModelError, match=r"^test: initializer 'mean' has 3 bytes of data where its shape .* needs 12$"):
+        compiler.load(proto, calibration="random")
+
+
 def test_names_of_nodes_and_tensors_may_coincide(tmp_path: Path):
     constant = op("Constant", "", "a", value=numpy_helper.from_array(rand(1, 3, 1, 1)))
     clash = op("Relu", "x", "h")

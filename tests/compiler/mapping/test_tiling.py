@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from compiler.errors import ModelError
 from compiler.ir import Conv, Pool
-from compiler.mapping.job import Job, jobs_of
+from compiler.mapping.job import Job
+from compiler.mapping.jobs.operators import jobs_of
 from compiler.mapping.tiling import Budget, Tile, choose_tile, input_pitch, lines_up, patch_sizes, patches
 from rtl.config import ArchConfig, MemoryConfig
 from tests.system.random_layers import random_case

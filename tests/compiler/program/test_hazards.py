@@ -95,6 +95,25 @@ def conflict(
     return meet(a[1], b[2]) or meet(a[2], b[1]) or meet(a[2], b[2])
 
 
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(steps)
+def test_a_wait_is_for_the_last_conflict_unless_an_earlier_wait_covers_it(steps):
+    """The n-th instruction of an engine that waits for another takes what the n-th that signals it gives."""
+    program = place(steps)
+    for here, there in ((a, b) for a in Engine for b in Engine if a != b):
+        givers = iter([i for i, p in enumerate(program) if steps[i][0] == there and p.signal >> here & 1])
+        awaited = -1
+        for index, step in enumerate(steps):
+            if step[0] != here:
+                continue
+            conflicts = [i for i in range(index) if steps[i][0] == there and conflict(step, steps[i])]
+            needed = max(conflicts, default=-1)
+            assert bool(program[index].wait >> there & 1) == (needed > awaited)
+            if needed > awaited:
+                assert next(givers) == needed
+                awaited = needed
+
+
 BYTE = (Range(Memory.IFM, 0, 1),)
 
 

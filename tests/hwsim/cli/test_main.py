@@ -15,7 +15,7 @@ from hwsim.errors import InputError, SimulationError
 from tests.hwsim.cli.command_line import hwsim
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ["estimate", "simulate", "sweep", "verilog", "demo", "archs", "doctor"]
+COMMANDS = ["estimate", "simulate", "sweep", "verilog", "synthesize", "fpga", "demo", "archs", "doctor"]
 
 
 def test_help_lists_the_commands(capsys):

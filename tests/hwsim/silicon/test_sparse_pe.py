@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwsim.silicon.liberty import without_power
-from hwsim.silicon.macros import without_initial_values
 from hwsim.silicon.operands import layer_operands
 from hwsim.silicon.power import Energy
 from hwsim.silicon.sparse_pe import Observation, SparseEnergies, fit
@@ -25,8 +23,6 @@ CONFIG = ArchConfig(dense=None, sparse=SparseConfig(pes=2, lanes=2, spmat_kib=4,
 MEMORY = """\
 module remember(input clk, input en, input [2:0] a, input [3:0] d, output reg [3:0] q);
   reg [3:0] words [7:0];
-  integer k;
-  initial for (k = 0; k < 8; k = k + 1) words[k] = 4'h0;
   reg [3:0] found;
   always @(posedge clk) begin
     if (en) words[a] <= d;
@@ -107,10 +103,3 @@ def test_a_memory_is_outside_of_the_netlist_and_answers_a_cycle_later(tmp_path: 
     expected[10:] = [(3 * k + 1) % 16 for k in range(6)]
     energy = specimen.energy(Stimulus(inputs, {"q": expected}, start=8, stop=14))
     assert energy.total > 0
-
-
-def test_initial_values_and_tables_of_power_are_left_out() -> None:
-    text = "  initial for (k = 0; k < 2; k = k + 1) m[k] = 0;\n  initial begin\n    m[0] = 1;\n  end\n  wire a;\n"
-    assert without_initial_values(text) == "  wire a;\n"
-    library = 'pin (Y) {\n internal_power () {\n  rise_power (t) { values ("1"); }\n }\n timing () { }\n}\n'
-    assert without_power(library) == "pin (Y) {\n timing () { }\n}\n"

@@ -40,6 +40,16 @@ def test_random_layers_on_random_accelerators_take_what_the_cycle_model_says():
     _compare(range(60))
 
 
+def test_a_program_lasts_until_its_end_has_been_fetched():
+    """On a narrow bus END arrives when all else has long retired."""
+    _compare([1126])
+
+
+def test_a_tile_waits_for_its_own_layers_stores_between_whose_rows_it_lies():
+    """The output stays in OFM and is stored as well, a group of filters at a time."""
+    _compare([1870])
+
+
 @pytest.mark.slow
 def test_many_random_layers_on_random_accelerators_take_what_the_cycle_model_says():
     _compare(range(1000, 2000))

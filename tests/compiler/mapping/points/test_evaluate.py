@@ -56,7 +56,7 @@ def hold_against_mapper(graph: Graph, points: Points, monkeypatch: pytest.Monkey
             continue
         assert point not in costs.refused
         np.testing.assert_array_equal(costs.layer_events(point), plan_events(plans, points.config(point)))
-        totals.append((int(costs.cycles[point].sum()), int(plan_cycles(plans, points.config(point)).sum())))
+        totals.append((int(costs.layer_cycles(point).sum()), int(plan_cycles(plans, points.config(point)).sum())))
     return totals
 
 
@@ -100,9 +100,21 @@ def test_points_that_cannot_be_are_refused_and_the_others_are_not():
     assert set(costs.refused) == {1, 2}
     assert "power of two, not 48" in costs.refused[1]
     assert "depthwise_taps=7" in costs.refused[2]
-    assert costs.cycles[0].sum() > 0
-    assert not costs.cycles[1:].any()
+    assert costs.network_cycles()[0] > 0
+    assert not costs.network_cycles()[1:].any()
     assert not costs.network_events()[1:].any()
+
+
+def test_points_of_any_settings_together_cost_what_each_costs_alone():
+    points = Points.grid(BASE, {"control.queue_depth": [2, 16], "clock_mhz": [100.0, 500.0], "bus.outstanding": [1, 8]})
+    graph = load_network("mobilenet-v1", "nominal").graph
+    together = point_costs(graph, points)
+    assert len(together.row_cycles) == 4, "clocks share"
+    assert len(set(together.network_cycles().tolist())) == 4, "all else matters"
+    for point in (0, 3, 6):
+        alone = point_costs(graph, Points(points.config(point), {"clock_mhz": np.array([300.0])}))
+        np.testing.assert_array_equal(together.layer_cycles(point), alone.layer_cycles(0))
+        np.testing.assert_array_equal(together.layer_events(point), alone.layer_events(0))
 
 
 def test_a_setting_that_is_none_is_refused():

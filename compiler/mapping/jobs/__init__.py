@@ -1,0 +1,1 @@
+"""The jobs of each integer operator: one file per kind of operator."""

@@ -1,0 +1,166 @@
+"""A whole accelerator in the cells of a library: area module by module, and the longest path.
+
+Hierarchy is kept, so a module that is there many times is synthesised once. Memories are taken out before: a memory of
+:data:`MACRO_WORDS` words or more that is written is a macro, a black box here; what it takes is the SRAM model's to
+say. Smaller ones are queues, and flip-flops.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from hwsim.silicon.cache import kept
+from hwsim.silicon.hierarchy import MACROS, Macro, Part, instances, macros_of, parts_of
+from hwsim.silicon.synthesis import map_to_cells, without_contents
+from hwsim.silicon.timing import LongestPath, longest_path
+from hwsim.silicon.tools import absent, find, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hwsim.energy.table import Sram
+    from hwsim.silicon.synthesis import Recipe
+    from hwsim.silicon.technology import Technology
+
+__all__ = ["MACRO_WORDS", "Area", "measure_area"]
+
+MACRO_WORDS = 64
+
+_CONSTRAINTS = "abc.constr"
+_LOADS = 4
+"""Buffers that the output of a module drives."""
+_DELAY = re.compile(r"\bDelay = +([\d.]+) ps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """A design in cells."""
+
+    top: str
+    library: str
+    parts: tuple[Part, ...]
+    """Largest first; the top module, which has all others inside, is the first."""
+    macros: tuple[Macro, ...]
+    path: LongestPath | None
+    """The longest from register to register; wires and memories apart. None without OpenSTA."""
+    logic_ps: float
+    """ABC's own figure of the longest path of logic inside a module: without flip-flops and what crosses modules."""
+    gate_um2: float | None
+    """Of the library's smallest two-input NAND, in which gate equivalents are counted."""
+    folder: Path
+    """Where ``netlist.v`` and the logs are."""
+
+    @property
+    def um2(self) -> float:
+        """Of all cells; memories apart."""
+        return self.parts[0].total_um2
+
+    @property
+    def gates(self) -> float | None:
+        """Gate equivalents of all cells."""
+        return self.um2 / self.gate_um2 if self.gate_um2 else None
+
+    def macro_um2(self, sram: Sram) -> float | None:
+        """Of all memories, a copy for each read port; None where the model has no areas."""
+        if sram.area_um2 is None:
+            return None
+        return sum(m.instances * m.read_ports * sram.area_um2(m.kib) for m in self.macros)
+
+
+def measure_area(verilog: str, top: str, technology: Technology, recipe: Recipe) -> Area:
+    """Synthesise module ``top`` of ``verilog`` and all under it, or find it synthesised.
+
+    Raises:
+        ToolError: Yosys is missing, or refuses the design; the cache cannot be written.
+
+    """
+    text = without_contents(verilog)
+    # The comment at its head names a configuration; equal hardware is equal below.
+    body = text[text.index("module ") :]
+    yosys = find("yosys").version
+    generic = kept("generic", (yosys, top, body), lambda folder: _generic(text, top, folder))
+    inputs = (generic.name, technology.text_hash, repr(technology.unused_cells), repr(recipe))
+    mapped = kept("cells", inputs, lambda folder: _map(generic, top, technology, recipe, folder))
+    statistics = _load(mapped / "statistics.json")
+    counts = instances({name: entry["num_cells_by_type"] for name, entry in statistics.items()}, top)
+    path = None
+    if absent("opensta") is None:
+        timed = kept("timing", (mapped.name,), lambda folder: _time(mapped, top, technology, folder))
+        path = LongestPath(**json.loads((timed / "path.json").read_text(encoding="utf-8")))
+    return Area(
+        top=top,
+        library=technology.library.name,
+        parts=parts_of(statistics, top),
+        macros=macros_of(_load(generic / "macros.json"), counts),
+        path=path,
+        logic_ps=_logic_ps((mapped / "synthesis.log").read_text(encoding="utf-8")),
+        gate_um2=technology.gate_um2,
+        folder=mapped,
+    )
+
+
+def _generic(verilog: str, top: str, folder: Path) -> None:
+    """Gates of no library, memories apart."""
+    (folder / "design.v").write_text(verilog, encoding="utf-8")
+    _yosys(
+        folder,
+        "read_verilog -defer design.v",
+        f"hierarchy -top {top}",
+        *("proc", "opt -fast", "memory -nomap", "opt_clean"),
+        # A ROM is logic.
+        f"select -set {MACROS} t:$mem_v2 r:SIZE>={MACRO_WORDS} %i r:WR_PORTS>=1 %i",
+        f"select @{MACROS}",
+        "write_json -selected macros.json",
+        "select -clear",
+        f'setattr -set submod "{MACROS}" @{MACROS}',
+        "submod",
+        f"blackbox *_{MACROS}",
+        "setattr -mod -set keep_hierarchy 1 *",
+        # ABC comes later, with the library.
+        f"synth -noabc -top {top}",
+        "write_rtlil generic.il",
+    )
+
+
+def _map(generic: Path, top: str, technology: Technology, recipe: Recipe, folder: Path) -> None:
+    """Cells of the library."""
+    (folder / _CONSTRAINTS).write_text(_constraints(technology), encoding="utf-8")
+    _yosys(
+        folder,
+        f"read_rtlil {generic / 'generic.il'}",
+        f"hierarchy -top {top}",
+        *map_to_cells(technology, recipe, constraints=_CONSTRAINTS),
+        f"tee -q -o statistics.json stat -json -liberty {technology.path}",
+        "write_verilog -noattr -noexpr -nohex -nodec netlist.v",
+    )
+
+
+def _time(mapped: Path, top: str, technology: Technology, folder: Path) -> None:
+    path = longest_path(mapped / "netlist.v", top, technology, folder)
+    (folder / "path.json").write_text(json.dumps(asdict(path)), encoding="utf-8")
+
+
+def _constraints(technology: Technology) -> str:
+    buffer = technology.buffer
+    load = _LOADS * max(pin.capacitance_ff for pin in buffer.pins.values())
+    return f"set_driving_cell {buffer.name}\nset_load {load:g}\n"
+
+
+def _yosys(folder: Path, *commands: str) -> None:
+    (folder / "synthesis.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
+    run("yosys", ["synthesis.ys"], folder=folder, log="synthesis.log")
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Modules by name, as Verilog has it."""
+    text = path.read_text(encoding="utf-8")
+    # What `tee` writes begins with a message.
+    modules = json.loads(text[text.index("{") :])["modules"]
+    return {name.removeprefix("\\"): module for name, module in modules.items()}
+
+
+def _logic_ps(log: str) -> float:
+    return max((float(delay) for delay in _DELAY.findall(log)), default=0.0)
