@@ -52,14 +52,15 @@ def lines() -> Iterator[str]:
     yield ""
     yield "The same PE in its other states, and by the share of activations that are not zero (zero point 0):"
     yield ""
-    densities = [point.x for point in _array("asap7").by_density.points]
+    curves = {name: {point.x: point.y for point in _array(name).by_density.points} for name, *_ in _LIBRARIES}
+    densities = sorted(set.intersection(*map(set, curves.values())))
     yield from table(
         ("library", "activation zero", "weight zero", "idle", *(f"density {x:g}" for x in densities)),
         [
             (
                 name,
                 *(f"{part.value:.4g}" for part in (array.zero_activation_pj, array.zero_weight_pj, array.idle_pj)),
-                *(f"{point.y:.4g}" for point in array.by_density.points),
+                *(f"{curves[name][x]:.4g}" for x in densities),
             )
             for name, array in ((name, _array(name)) for name, *_ in _LIBRARIES)
         ],
@@ -92,6 +93,8 @@ def _recipes() -> Iterator[str]:
 
 def _isolation() -> Iterator[str]:
     """Energy without and with, and whether the saving outweighs the area."""
+    if not any(_array(name).isolation for name, *_ in _LIBRARIES):
+        return
     yield ""
     yield (
         "With operand isolation (`hwsim.silicon.isolation`: registers and multiplier stand still for an activation at "
@@ -122,13 +125,15 @@ def _isolation() -> Iterator[str]:
 
 
 def _sparse() -> Iterator[str]:
+    found = [(name, load_table(PREFIX + name).sparse) for name, *_ in _LIBRARIES]
+    if not any(pe for _, pe in found):
+        return
     yield ""
     yield (
         "A processing element of `eie-64`'s zero-skipping engine, pJ, memories apart. Events are fitted to layers of "
         "digits-cnn pruned to several densities; the error is the largest of layers that the fit has not seen."
     )
     yield ""
-    found = [(name, load_table(PREFIX + name).sparse) for name, *_ in _LIBRARIES]
     yield from table(
         ("library", "idle, a cycle", "activation taken", "column queued", "entry", "padding entry", "error"),
         [
