@@ -39,6 +39,4 @@ def load_network(model: str, calibration: NDArray | Literal["random", "nominal"]
     workload = resolve(model)
     if calibration is None and workload.calibration is not None:
         calibration = "nominal" if workload.synthetic else workload.calibration()
-    # One that is built is not written first, to be read again: it may have 10^8 weights.
-    source = workload.model() if workload.path is None else workload.path
-    return Network(workload.name, load(source, calibration=calibration), workload)
+    return Network(workload.name, load(workload.source(), calibration=calibration), workload)

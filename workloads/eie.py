@@ -15,8 +15,8 @@ from workloads.onnx_graph import OnnxGraph
 from workloads.reference.eie import BENCHMARKS, Benchmark
 
 if TYPE_CHECKING:
-    import onnx
     from numpy.typing import NDArray
+    from onnx.model_container import ModelContainer
 
 __all__ = ["SHARED_WEIGHTS", "Layer", "active_inputs", "generate", "layers", "model"]
 
@@ -58,7 +58,7 @@ def active_inputs(name: str, seed: int) -> NDArray[np.int8]:
     return values
 
 
-def model(name: str) -> onnx.ModelProto:
+def model(name: str) -> ModelContainer:
     """``a`` int8 ``[1, inputs]`` times the layer's weights is ``product`` int8 ``[1, outputs]``; zero points are 0."""
     benchmark = layers()[name]
     weights = _weights_by_input(benchmark)
@@ -79,7 +79,7 @@ def model(name: str) -> onnx.ModelProto:
     ]
     graph.nodes("QLinearMatMul", inputs, ["product"], "fc")
     graph.output("product", (1, benchmark.outputs), "int8")
-    return graph.model()
+    return graph.container()
 
 
 def _weights(benchmark: Benchmark) -> NDArray[np.int8]:

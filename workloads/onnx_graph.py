@@ -6,19 +6,19 @@ and checks everything at the end: :meth:`OnnxGraph.model` runs the ONNX checker 
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.model_container import ModelContainer, make_large_tensor_proto
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["IR_VERSION", "OPSET", "Attribute", "OnnxGraph", "Shape"]
+__all__ = ["IR_VERSION", "OPSET", "Attribute", "OnnxGraph", "Shape", "embedded"]
 
 IR_VERSION = 10
 OPSET = 17
@@ -42,7 +42,7 @@ class OnnxGraph:
         self.name = name
         self.description = description
         self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, TensorProto] = {}
+        self._constants: dict[str, NDArray[np.generic]] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
 
@@ -57,9 +57,9 @@ class OnnxGraph:
 
     def constant(self, name: str, value: NDArray[np.generic]) -> str:
         """An initialiser. One name may be given twice only for equal tensors."""
-        tensor = numpy_helper.from_array(np.ascontiguousarray(value), name)
-        known = self._constants.setdefault(name, tensor)
-        if known is not tensor and known != tensor:
+        value = np.ascontiguousarray(value)
+        known = self._constants.setdefault(name, value)
+        if known is not value and not (known.dtype == value.dtype and np.array_equal(known, value)):
             raise ValueError(f"{self.name}: constant {name!r} is defined twice with different values")
         return name
 
@@ -87,12 +87,21 @@ class OnnxGraph:
             onnx.checker.ValidationError, onnx.shape_inference.InferenceError: the graph is not a valid model.
 
         """
-        # What is checked is copied several times: large constants, up to 10^8 weights, are inputs to the checks.
-        large = {name: t for name, t in self._constants.items() if math.prod(t.dims) > _LARGEST_SHAPE}
-        small = [tensor for name, tensor in self._constants.items() if name not in large]
-        typed = [helper.make_tensor_value_info(name, t.data_type, list(t.dims)) for name, t in large.items()]
+        return embedded(self.container())
+
+    def container(self) -> ModelContainer:
+        """As :meth:`model`, its large constants beside it as the arrays that they are: up to 10^8 weights, not copied.
+
+        Raises:
+            onnx.checker.ValidationError, onnx.shape_inference.InferenceError: the graph is not a valid model.
+
+        """
+        large = {name: value for name, value in self._constants.items() if value.size > _LARGEST_SHAPE}
+        small = {name: _tensor(name, value) for name, value in self._constants.items() if name not in large}
+        # The checks need the types of large constants alone: to them, they are inputs.
+        typed = [helper.make_tensor_value_info(name, _type(value), value.shape) for name, value in large.items()]
         graph = helper.make_graph(
-            self._nodes, self.name, [*self._inputs, *typed], self._outputs, small, self.description
+            self._nodes, self.name, [*self._inputs, *typed], self._outputs, list(small.values()), self.description
         )
         model = helper.make_model(
             graph,
@@ -104,5 +113,28 @@ class OnnxGraph:
         model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
         del model.graph.input[len(self._inputs) :]
         del model.graph.initializer[:]
-        model.graph.initializer.extend(self._constants.values())
-        return model
+        model.graph.initializer.extend(
+            small[name] if name in small else make_large_tensor_proto(f"#{name}", name, _type(value), value.shape)
+            for name, value in self._constants.items()
+        )
+        container = ModelContainer()
+        container.model_proto = model
+        container.set_large_initializers({f"#{name}": value for name, value in large.items()})
+        return container
+
+
+def embedded(container: ModelContainer) -> onnx.ModelProto:
+    """The model of a container that :class:`OnnxGraph` made, which takes its large constants in."""
+    model = container.model_proto
+    for tensor in model.graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            tensor.CopyFrom(_tensor(tensor.name, container[f"#{tensor.name}"]))
+    return model
+
+
+def _tensor(name: str, value: NDArray[np.generic]) -> TensorProto:
+    return numpy_helper.from_array(value, name)
+
+
+def _type(value: NDArray[np.generic]) -> int:
+    return helper.np_dtype_to_tensor_dtype(value.dtype)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx
     from numpy.typing import NDArray
+    from onnx.model_container import ModelContainer
 
 __all__ = ["LabelledSet", "Workload", "WorkloadError", "names", "resolve"]
 
@@ -54,8 +55,8 @@ class Workload:
     description: str
     path: Path | None = None
     """The ONNX file, where there is one."""
-    build: Callable[[], onnx.ModelProto] | None = None
-    """Makes the model, where there is no file."""
+    build: Callable[[], onnx.ModelProto | ModelContainer] | None = None
+    """Makes the model, where there is no file; in a container where it has so many weights that copies take long."""
     calibration: Callable[[], NDArray[np.float32]] | None = None
     """Inputs ``[n, ...]`` to quantise a float model with; None if the model is quantised, or nothing is known of it."""
     test_set: Callable[[], LabelledSet] | None = None
@@ -74,10 +75,19 @@ class Workload:
         target.write_bytes(self.model().SerializeToString(deterministic=True))
         return target
 
+    def source(self) -> Path | onnx.ModelProto | ModelContainer:
+        """What the compiler loads: the file, or the model as it is built."""
+        return self.path or (self.build or self.model)()
+
     def model(self) -> onnx.ModelProto:
         """The model itself, read or built."""
         if self.build is not None:
-            return self.build()
+            import onnx
+
+            from workloads.onnx_graph import embedded
+
+            built = self.build()
+            return built if isinstance(built, onnx.ModelProto) else embedded(built)
         if self.path is None:
             raise WorkloadError(f"workload {self.name!r} has neither a file nor a builder")
         import onnx
@@ -160,7 +170,7 @@ def _built(description: str, function: str, shape: tuple[int, ...], name: str) -
 
 
 def _eie(description: str, name: str) -> Workload:
-    def build() -> onnx.ModelProto:
+    def build() -> ModelContainer:
         from workloads import eie
 
         return eie.model(name)

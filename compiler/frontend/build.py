@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,15 +25,19 @@ from compiler.ir import Attribute, Graph, Layout, Node, Port, Tensor
 if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
+    from onnx.model_container import ModelContainer
+
+    Source = str | os.PathLike[str] | onnx.ModelProto | ModelContainer
 
 __all__ = ["import_model", "path_of"]
 
 
-def import_model(source: str | os.PathLike[str] | onnx.ModelProto) -> Graph:
-    """The ONNX-level graph of a model: the one at that path, or a model in memory, which is left as it is.
+def import_model(source: Source) -> Graph:
+    """The ONNX-level graph of a model: the one at that path, or one in memory, which is left as it is.
 
     A symbolic first dimension of an input is the batch, and becomes 1. Operators on quantised tensors have become
-    dequantise, compute, quantise. A model in memory is checked as one in a file is, and goes by its graph's name.
+    dequantise, compute, quantise. A model in memory is checked as one in a file is, and goes by its graph's name; the
+    arrays of a container are not copied.
 
     Raises:
         ModelError: one line that names the file, the node and what is wrong.
@@ -40,7 +45,7 @@ def import_model(source: str | os.PathLike[str] | onnx.ModelProto) -> Graph:
     """
     path = path_of(source)
     try:
-        graph = _build(path, _own(path, source))
+        graph = _build(path, *_own(path, source))
         check_operands(graph)
     except ModelError as error:
         message = str(error)
@@ -51,25 +56,33 @@ def import_model(source: str | os.PathLike[str] | onnx.ModelProto) -> Graph:
     return graph
 
 
-def path_of(source: str | os.PathLike[str] | onnx.ModelProto) -> Path:
+def path_of(source: Source) -> Path:
     """What messages call a model. The path of one in memory is that of its external data too: the current folder."""
-    return Path(source if isinstance(source, str | os.PathLike) else source.graph.name or "model")
+    return Path(source if isinstance(source, str | os.PathLike) else _in_memory(source)[0].graph.name or "model")
 
 
-def _own(path: Path, source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
-    """The model, checked, to be rewritten on the way to a graph."""
-    if isinstance(source, str | os.PathLike):
-        return read_model(path)
+def _in_memory(source: onnx.ModelProto | ModelContainer) -> tuple[onnx.ModelProto, Mapping[str, NDArray]]:
+    """The model, and the arrays beside it."""
     import onnx
 
-    model = onnx.ModelProto()
-    model.CopyFrom(source)
-    return checked(path, model)
+    if isinstance(source, onnx.ModelProto):
+        return source, {}
+    return source.model_proto, source.large_initializers
 
 
-def _build(path: Path, model: onnx.ModelProto) -> Graph:
+def _own(path: Path, source: Source) -> tuple[onnx.ModelProto, Mapping[str, NDArray]]:
+    """The model, checked, to be rewritten on the way to a graph, and the arrays beside it."""
+    if isinstance(source, str | os.PathLike):
+        return read_model(path), {}
+    given, beside = _in_memory(source)
+    model = type(given)()
+    model.CopyFrom(given)
+    return checked(path, model), beside
+
+
+def _build(path: Path, model: onnx.ModelProto, beside: Mapping[str, NDArray]) -> Graph:
     _check_weights(model.graph)
-    constants = {t.name: to_array(path, t, f"initializer {t.name!r}") for t in model.graph.initializer}
+    constants = {t.name: to_array(path, t, f"initializer {t.name!r}", beside) for t in model.graph.initializer}
     expand_fills(path, model, constants)
     expand_qlinear(model, constants)
     quants = stand_in(model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from compiler.errors import ModelError
@@ -30,7 +29,7 @@ from compiler.quantize.calibrate import nominal
 from compiler.quantize.samples import NOMINAL_NOTE, RANDOM_NOTE, Calibration, calibration_samples
 
 if TYPE_CHECKING:
-    import onnx
+    from compiler.frontend.build import Source
 
 __all__ = ["INTEGER_PASSES", "ONNX_PASSES", "is_quantised", "load"]
 
@@ -54,7 +53,7 @@ INTEGER_PASSES: tuple[Pass, ...] = (FuseResidual(), RemoveDeadCode())
 
 
 def load(
-    source: str | os.PathLike[str] | onnx.ModelProto,
+    source: Source,
     *,
     calibration: Calibration | None = None,
     percentile: float = 100.0,
@@ -62,7 +61,8 @@ def load(
     """The integer graph of a model, ready for mapping.
 
     Args:
-        source: an ONNX file, or a model in memory: quantised (QDQ or QLinear operators), or float with ``calibration``.
+        source: an ONNX file, or a model in memory, with or without its large weights in a container beside it:
+            quantised (QDQ or QLinear operators), or float with ``calibration``.
         calibration: for a float model, inputs ``[n, ...]`` in its input's layout (a mapping of names to arrays if it
             has several), from which the ranges of its activations are taken; ``"random"``, for inputs made up; or
             ``"nominal"``, for ranges made up, which is fast and good for cost alone. The graph's ``notes`` say which of

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["to_array"]
 
 
-def to_array(path: Path, tensor: onnx.TensorProto, owner: str) -> NDArray:
+def to_array(
+    path: Path, tensor: onnx.TensorProto, owner: str, beside: Mapping[str, NDArray] = MappingProxyType({})
+) -> NDArray:
     """The value of ``tensor``, which messages call ``owner``, of the model at ``path``; not to be written to.
+
+    ``beside`` are arrays that a container has in memory, by the location that external data names.
 
     Raises:
         ModelError: if the tensor is too large, its data does not fit its shape and type, lies outside the model's
@@ -39,6 +45,12 @@ def to_array(path: Path, tensor: onnx.TensorProto, owner: str) -> NDArray:
         raise ModelError(f"{where} has the unknown data type {tensor.data_type}") from error
     if dtype.kind == "O":
         raise ModelError(f"{where} holds strings")
+    if (array := beside.get(_location(tensor))) is not None:
+        if (array.shape, array.dtype) != (shape, dtype):
+            raise ModelError(
+                f"{where} is {dtype} {list(shape)}, and the array beside the model {array.dtype} {list(array.shape)}"
+            )
+        return _checked(array, where)
     if (data := _raw(path, tensor, where)) is not None:
         _check_bytes(data.size, tensor, count, dtype, where)
         if dtype.kind in "iuf" and _bits(tensor.data_type, dtype) == 8 * dtype.itemsize:
@@ -105,11 +117,20 @@ def _bits(data_type: int, dtype: np.dtype) -> int:
     return packed.get(onnx.TensorProto.DataType.Name(data_type), dtype.itemsize * 8)
 
 
+def _location(tensor: onnx.TensorProto) -> str:
+    """Where the external data of ``tensor`` is; empty if it has none."""
+    import onnx
+
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+        return ""
+    return next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+
+
 def _external(path: Path, tensor: onnx.TensorProto, where: str) -> NDArray[np.uint8]:
     """The bytes of a tensor in a file beside the model, as a view of the file."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     folder = path.resolve().parent
-    location = entries.get("location", "")
+    location = _location(tensor)
     if not location or "\0" in location:
         raise ModelError(f"{where}: its external data has no file name")
     data = (folder / location).resolve()

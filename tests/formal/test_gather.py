@@ -1,11 +1,12 @@
 """The gather reads the bytes that it is asked for, or faults: no address wraps into the scratchpad."""
 
 import pytest
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, signed
 from amaranth.utils import exact_log2
 
 from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
 from rtl.dense.gather import Gather
+from rtl.isa_layout import ADDRESS_BITS
 from tests.formal.mutants import Bug
 from tests.formal.spec import Inside, Spec, anything, past
 
@@ -16,6 +17,7 @@ CONFIG = ArchConfig(
 )
 BANKS, ROWS = CONFIG.banks, CONFIG.dense.rows
 WIDE = 32
+WORD_BITS = ADDRESS_BITS + 2 - exact_log2(BANKS)
 
 
 class GatherSpec(Spec):
@@ -26,23 +28,26 @@ class GatherSpec(Spec):
         self.free_ports(gather)
         m.submodules.gather = inside = Inside(gather)
         lane = anything(m, range(ROWS), "any_lane")
-        # The loader faults before an element lies further than the larger scratchpad is long.
-        self.assume(m, gather.write_words < 1 << gather.word_bits, gather.rows <= ROWS)
-        # Where the element lies beyond its place: of the next tile, and of this one.
-        shadow, beyond = Signal(gather.word_bits), Signal(gather.word_bits)
+        # The loader faults before an element lies further than the larger scratchpad is long (see `test_loader`). It
+        # may lie before its place, where offsets do not increase.
+        words = gather.write_words[:WORD_BITS].as_signed()
+        self.assume(m, words < 1 << gather.word_bits, gather.rows <= ROWS)
+        # How many words the element lies beyond its place: of the next tile, and of this one.
+        shadow, beyond = Signal(signed(WORD_BITS)), Signal(signed(WORD_BITS))
         with m.If(gather.write_en & (gather.write_row == lane)):
-            m.d.sync += shadow.eq(gather.write_words)
+            m.d.sync += shadow.eq(words)
         with m.If(gather.clear):
             m.d.sync += shadow.eq(0)
         with m.If(gather.first):
             m.d.sync += beyond.eq(shadow)
-        self.lemma(m, "shadow", inside["shadow"].word_select(lane, gather.word_bits) == shadow)
-        self.lemma(m, "beyond", inside["beyond"].word_select(lane, gather.word_bits) == beyond)
+        self.lemma(m, "shadow", inside["shadow"].word_select(lane, gather.word_bits) == shadow[: gather.word_bits])
+        self.lemma(m, "beyond", inside["beyond"].word_select(lane, gather.word_bits) == beyond[: gather.word_bits])
+        self.lemma(m, "near", (shadow < 1 << gather.word_bits) & (beyond < 1 << gather.word_bits))
 
         wanted = past(m, gather.valid & (lane < gather.rows), "wanted")
         asked = past(m, gather.address + lane, "asked")
         of_ofm = past(m, gather.from_ofm, "from_ofm")
-        byte = Signal(WIDE)
+        byte = Signal(signed(WIDE))
         size = Signal(WIDE)
         m.d.comb += [
             byte.eq(asked + (beyond << exact_log2(BANKS))),
@@ -52,8 +57,10 @@ class GatherSpec(Spec):
             bits = len(port.words) // BANKS
             read = port.words.word_select(byte[: exact_log2(BANKS)], bits)
             right = port.en & (read == byte[exact_log2(BANKS) :])
-            self.check(m, f"{name}.byte", ~(wanted & mine) | (byte >= size) | right)
-        outside = past(m, wanted & (byte >= size), "outside")
+            self.check(m, f"{name}.byte", ~(wanted & mine) | (byte >= size) | (beyond < 0) | right)
+        # No element lies before the scratchpad: it is an offset, which is none less than zero, from a pixel.
+        self.assume(m, ~wanted | (byte >= 0))
+        outside = past(m, wanted & ((byte >= size) | (beyond < 0)), "outside")
         self.check(m, "outside.is_told", ~outside | gather.fault)
         self.reach(m, "last_byte", wanted & (byte == size - 1))
 

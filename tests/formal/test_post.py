@@ -1,13 +1,18 @@
 """Post-processing, fed any words: no byte is written outside the scratchpad, no instruction is forgotten."""
 
+from collections.abc import Callable
+
 import pytest
-from amaranth import Cat, Module, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data
 
 from rtl.config import ArchConfig, DenseConfig, MemoryConfig
-from rtl.isa_layout import ADDRESS_BITS
+from rtl.isa import Opcode, Post
+from rtl.isa_layout import ADDRESS_BITS, instruction_layout
 from rtl.post.dense_path import DensePath
 from rtl.post.engine import PostEngine
 from rtl.post.timing import LANE_LATENCY, POST_DECODE, POST_TAIL
+from rtl.scratchpad import READ_LATENCY
 from tests.formal.mutants import Bug
 from tests.formal.queues import wrapped
 from tests.formal.spec import Inside, Spec, past
@@ -16,8 +21,10 @@ CONFIG = ArchConfig(
     dense=DenseConfig(rows=2, cols=2, depthwise_taps=0),
     memory=MemoryConfig(ifm_kib=2, ofm_kib=1, weight_kib=1, param_kib=1, accumulators=16),
 )
+IFM_BYTES, PARAM_BYTES = CONFIG.memory.ifm_kib * 1024, CONFIG.memory.param_kib * 1024
 OFM_BYTES = CONFIG.memory.ofm_kib * 1024
 IN_LANES = LANE_LATENCY + CONFIG.dense.cols - 1
+RESIDUAL_WAITS = LANE_LATENCY - 2 - READ_LATENCY
 PERIOD = POST_DECODE + 1 + POST_TAIL
 
 
@@ -35,6 +42,16 @@ class PostSpec(Spec):
         self.check(m, "write.in_scratchpad", ~write.en | (write.address + write.count <= OFM_BYTES))
         live, place = inside["dense.live"], inside["dense.place"]
         self.check(m, "drain.in_accumulators", ~live | (place < CONFIG.memory.accumulators))
+        post_word = data.View(instruction_layout(Post), inside["_word"])
+        params, filters = post.params, post_word.filters
+        # Of what is read after a fault, until the halt, nothing is claimed: it is of an instruction that is refused.
+        told, ends = Signal(name="told"), Signal(name="ends")
+        m.d.comb += ends.eq(told | post.engine.halt | (post.engine.fault != 0))
+        m.d.sync += told.eq(ends)
+        refused = (post_word.opcode == Opcode.POST) & (filters == 0)
+        self.lemma(m, "post.of_some", told | ~refused | ~(inside["start"] | inside["loading"] | inside["step"]))
+        self.check(m, "params.in_scratchpad", ~params.en | ends | (params.address + filters <= PARAM_BYTES))
+        self._residuals(m, post, inside, told)
         self.reach(m, "write.last_byte", write.en & (write.address + write.count == OFM_BYTES))
         self._in_the_lanes(m, inside)
 
@@ -47,20 +64,32 @@ class PostSpec(Spec):
 
     def _in_the_lanes(self, m: Module, inside: Inside) -> None:
         """What waits to be written lies within the scratchpad."""
-        delay = "dense.write_delay"
-        valid, here = inside.signal(f"{delay}.valid", IN_LANES), inside[f"{delay}.here"]
-        self.lemma(m, "lanes.here", here < IN_LANES)
 
         def within(entry: Value) -> Value:
             return entry[:ADDRESS_BITS] + entry[ADDRESS_BITS:-1] <= OFM_BYTES
 
-        for age in range(IN_LANES - 1):
-            place = Signal(range(2 * IN_LANES))
-            m.d.comb += place.eq(wrapped(here + IN_LANES - 1 - age, IN_LANES))
+        self._delayed(m, inside, "dense.write_delay", IN_LANES, within)
+
+    def _residuals(self, m: Module, post: PostEngine, inside: Inside, told: Signal) -> None:
+        """A residual is read from within its scratchpad; it waits until the lanes want it."""
+
+        def within(entry: Value) -> Value:
+            return told | (entry[:ADDRESS_BITS] < Mux(entry[-1], OFM_BYTES, IFM_BYTES))
+
+        self.check(m, "residual.in_ifm", ~post.skip_ifm.en | told | (post.skip_ifm.address < IFM_BYTES))
+        self.check(m, "residual.in_ofm", ~post.skip_ofm.en | told | (post.skip_ofm.address < OFM_BYTES))
+        self._delayed(m, inside, "dense.skip_delay", RESIDUAL_WAITS, within)
+
+    def _delayed(self, m: Module, inside: Inside, delay: str, cycles: int, within: Callable[[Value], Value]) -> None:
+        """Whatever is on its way through a :class:`rtl.delay.Delay` has a property."""
+        valid, here = inside.signal(f"{delay}.valid", cycles), inside[f"{delay}.here"]
+        self.lemma(m, f"{delay}.here", here < cycles)
+        for age in range(cycles - 1):
+            place = Signal(range(2 * cycles))
+            m.d.comb += place.eq(wrapped(here + cycles - 1 - age, cycles))
             row = inside.row(m, f"{delay}.values", place)
-            self.lemma(m, f"lanes.{age}", ~valid[age] | within(row))
-        out = inside[f"{delay}.o"]
-        self.lemma(m, "lanes.out", ~valid[-1] | within(out))
+            self.lemma(m, f"{delay}.{age}", ~valid[age] | within(row))
+        self.lemma(m, f"{delay}.out", ~valid[-1] | within(inside[f"{delay}.o"]))
 
 
 @pytest.mark.slow
@@ -72,6 +101,9 @@ BUGS = [
     Bug("a shorter tail", PostEngine, "tail.eq(POST_TAIL - 1)", "tail.eq(0)", ("instructions.spaced",)),
     Bug("the first byte only", DensePath, "(ofm + post.filters > size)", "(ofm > size)", ("write.in_scratchpad",)),
     Bug("a half too long", DensePath, "| place[low] |", "|", ("drain.in_accumulators",)),
+    Bug("parameters from anywhere", DensePath, "self.loading & self._outside_params", "0", ("params.in_scratchpad",)),
+    Bug("a residual from beyond the end", DensePath, "(skip + post.filters > skip_size)", "0",
+        ("residual.in_ifm", "residual.in_ofm")),
     Bug("fills beyond the end", PostEngine, "address + chunk > self", "address > self", ("write.in_scratchpad",)),
 ]  # fmt: skip
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
+from onnx.model_container import ModelContainer, make_large_tensor_proto
 
 import compiler
 from compiler.errors import ModelError
@@ -385,6 +386,35 @@ def test_a_model_in_memory_is_checked_as_one_in_a_file_is():
     proto.graph.initializer[0].raw_data = b"123"
     with pytest.raises(ModelError, match=r"^test: initializer 'mean' has 3 bytes of data where its shape .* needs 12$"):
         compiler.load(proto, calibration="random")
+
+
+def contained(weights: np.ndarray) -> ModelContainer:
+    """A matrix product by int8 weights ``[20, 10]`` that lie beside their model."""
+    core = [op("QLinearMatMul", "x s z w s z s z", "y")]
+    proto = model(core, {"x": (("batch", 20), np.int8)}, {"y": np.int8}, {"s": 0.1, "z": np.array(0, np.int8)})
+    proto.graph.initializer.append(make_large_tensor_proto("#w", "w", TensorProto.INT8, (20, 10)))
+    container = ModelContainer()
+    container.model_proto = proto
+    container.set_large_initializers({"#w": weights})
+    return container
+
+
+def test_weights_in_a_container_beside_the_model_are_its_weights():
+    weights = np.arange(-99, 101, dtype=np.int8).reshape(20, 10)
+    (conv,) = compiler.load(contained(weights)).select(Conv)
+    np.testing.assert_array_equal(conv.weights.ravel(), weights.ravel())
+
+
+@pytest.mark.parametrize("weights", [np.zeros((20, 11), np.int8), np.zeros((20, 10), np.uint8)], ids=["shape", "type"])
+def test_weights_in_a_container_are_those_that_the_model_declares(weights: np.ndarray):
+    with pytest.raises(ModelError, match=r"^test: initializer 'w' is int8 \[20, 10\], and the array beside the model "):
+        compiler.load(contained(weights))
+
+
+def test_a_file_cannot_name_weights_in_memory(tmp_path: Path):
+    path = save(contained(np.zeros((20, 10), np.int8)).model_proto, tmp_path)
+    with pytest.raises(ModelError, match=r": initializer 'w': its external data file '#w' does not exist$"):
+        compiler.load(path)
 
 
 def test_names_of_nodes_and_tensors_may_coincide(tmp_path: Path):
