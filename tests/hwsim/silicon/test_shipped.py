@@ -49,6 +49,22 @@ def test_figures_are_of_the_recipe_of_least_energy_that_meets_its_period(name: s
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+def test_the_table_prices_a_sparse_pe_by_its_own_events(name: str) -> None:
+    table = load_table(f"characterized:{name}")
+    pe = table.sparse
+    assert pe is not None
+    assert pe.held_out_error.value < 0.1
+    model = EnergyModel(with_technology(load_arch("eie-64"), table=f"characterized:{name}"))
+    entry = model.event_pj("sparse_macs")
+    assert entry["mac"] == pytest.approx(pe.entry.logic_pj)
+    assert entry["register"] == pytest.approx(pe.entry.register_pj)
+    assert model.event_pj("sparse_broadcasts")["register"] == pytest.approx(
+        64 * (pe.take.logic_pj + pe.take.register_pj)
+    )
+    assert model.event_pj("sparse_pushes")["register"] == pytest.approx(pe.push.logic_pj + pe.push.register_pj)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_characterised_table_prices_like_any_other(name: str) -> None:
     assert f"characterized:{name}" in table_names()
     model = EnergyModel(with_technology(load_arch("dense-8x8"), table=f"characterized:{name}"))
