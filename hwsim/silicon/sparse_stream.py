@@ -157,7 +157,7 @@ class _Run:
                 ctx.set(getattr(self._dut, name), value)
             self._inputs[name].append(value)
         for name, row in self._outputs.items():
-            row.append(int(ctx.get(getattr(self._dut, name))))
+            row.append(self._answer(ctx, name))
         await ctx.tick()
 
     async def _load(self, ctx: Any) -> None:
@@ -185,13 +185,13 @@ class _Run:
             if not todo:
                 raise ValueError(f"the layer's activations are over after {done} of {cycles} cycles")
             v, column = todo[0]
-            send = int(ctx.get(self._dut.ready))
+            send = self._answer(ctx, "ready")
             first, value = v % self._places * rows, int(vectors[v, column])
             await self._cycle(ctx, take=send, value=value, column=int(column), first_sum=first)
             if send:
                 todo.pop(0)
                 self._sums[first : first + rows] += value * weights[:, column]
-        while ctx.get(self._dut.busy):
+        while self._answer(ctx, "busy"):
             await self._cycle(ctx)
 
     async def _drain(self, ctx: Any) -> None:
@@ -216,6 +216,9 @@ class _Run:
         events: list[Sequence[int]] = [self._inputs.get(name) or self._outputs[name] for name in EVENTS]
         counts = tuple(sum(row[start:stop]) for row in events)
         return SparseStream(Stimulus(inputs, expected, start, stop), counts)
+
+    def _answer(self, ctx: Any, name: str) -> int:
+        return int(ctx.get(getattr(self._dut, name)))
 
     def _width(self, name: str) -> int:
         return 1 if name == "rst" else len(getattr(self._dut, name))

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from hwsim.silicon.isolation import ZERO, IsolatedColumn, isolated_stimulus, relu_zeros
+from hwsim.silicon.isolation import ZERO, isolated_stimulus, relu_zeros
 from hwsim.silicon.operands import layer_operands, tiles
 from hwsim.silicon.stimulus import column_stimulus
 from rtl.config import ArchConfig, DenseConfig
+from rtl.dense.weight_stationary.isolated import IsolatedColumn
 
 
 @pytest.fixture(scope="module")
