@@ -301,7 +301,7 @@ class ArchConfig(_Part):
             raise ConfigError(f"{self.name} has no sparse engine")
         return self.sparse_engine
 
-    @property
+    @cached_property
     def banks(self) -> int:
         """Byte-wide banks of every scratchpad: the smallest power of two that holds any vector moved in a cycle."""
         widths = [self.bus.data_bytes, 8]

@@ -60,10 +60,13 @@ class _History:
 
     starts: list[int] = field(default_factory=lambda: [0])
     places: list[int] = field(default_factory=lambda: [-1])
+    last: int = -1
+    """Place of the last access of all."""
 
     def last_overlap(self, start: int, stop: int, after: int) -> int:
         """Index of the last access that overlaps, if that is behind ``after``; else ``after``."""
-        if start >= stop:
+        # Mostly nothing has happened since the last wait.
+        if self.last <= after or start >= stop:
             return after
         first, last = bisect_right(self.starts, start) - 1, bisect_left(self.starts, stop)
         return max(after, *self.places[first:last])
@@ -72,6 +75,7 @@ class _History:
         """Access ``index``, which comes behind all that were added before."""
         if start >= stop:
             return
+        self.last = index
         starts, places = self.starts, self.places
         first, last = bisect_left(starts, start), bisect_left(starts, stop)
         # The rest of the piece that ``stop`` lies within.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.bench import emission, energies, eyeriss, fidelity, silicon, speed, sweeping, utilisation
+from hwsim.bench import area as synthesis
+from hwsim.bench import emission, energies, eyeriss, fidelity, fpga, silicon, speed, sweeping, utilisation
 from hwsim.bench.build_time import turnaround
 from hwsim.bench.overhead import measure
 from hwsim.bench.page import Section, table
@@ -138,6 +139,8 @@ SECTIONS: tuple[Section, ...] = (
     Section(key="scalesim", title="SCALE-Sim", measure=_scalesim),
     Section(key="energies", title="Published energies", measure=energies.lines),
     Section(key="silicon", title="Energy of a MAC in silicon", measure=silicon.lines),
+    Section(key="area", title="Area and frequency of the presets", measure=synthesis.lines),
+    Section(key="fpga", title="The presets in an FPGA", measure=fpga.lines),
     Section(key="tools", title="Speed beside ZigZag and SCALE-Sim", measure=speed.against_others),
     Section(key="sweeps", title="Sweeps", measure=sweeping.lines),
     Section(key="pruning", title="Energy-aware pruning beside pruning by magnitude", measure=_pruning),

@@ -52,16 +52,99 @@ def lines() -> Iterator[str]:
     yield ""
     yield "The same PE in its other states, and by the share of activations that are not zero (zero point 0):"
     yield ""
-    densities = [point.x for point in _array("asap7").by_density.points]
+    curves = {name: {point.x: point.y for point in _array(name).by_density.points} for name, *_ in _LIBRARIES}
+    densities = sorted(set.intersection(*map(set, curves.values())))
     yield from table(
         ("library", "activation zero", "weight zero", "idle", *(f"density {x:g}" for x in densities)),
         [
             (
                 name,
                 *(f"{part.value:.4g}" for part in (array.zero_activation_pj, array.zero_weight_pj, array.idle_pj)),
-                *(f"{point.y:.4g}" for point in array.by_density.points),
+                *(f"{curves[name][x]:.4g}" for x in densities),
             )
             for name, array in ((name, _array(name)) for name, *_ in _LIBRARIES)
+        ],
+    )
+    yield from _recipes()
+    yield from _isolation()
+    yield from _sparse()
+
+
+def _recipes() -> Iterator[str]:
+    yield ""
+    yield "Ways to synthesise it. The first of each library is taken: least energy at the period that was asked for."
+    yield ""
+    yield from table(
+        ("library", "multiplier", "clock gates", "pJ of a MAC", "µm²", "longest path, ps"),
+        [
+            (
+                name,
+                recipe.multiplier,
+                "yes" if recipe.clock_gating else "no",
+                f"{recipe.pj:.4g}",
+                f"{recipe.um2:,.4g}",
+                "" if recipe.path_ps is None else f"{recipe.path_ps:,.0f}",
+            )
+            for name, *_ in _LIBRARIES
+            for recipe in _array(name).recipes
+        ],
+    )
+
+
+def _isolation() -> Iterator[str]:
+    """Energy without and with, and whether the saving outweighs the area."""
+    if not any(_array(name).isolation for name, *_ in _LIBRARIES):
+        return
+    yield ""
+    yield (
+        "With operand isolation (`hwsim.silicon.isolation`: registers and multiplier stand still for an activation at "
+        "the zero point), pJ without → with, by the share of activations that are zero. It pays where energy times "
+        "area falls."
+    )
+    yield ""
+    rows = []
+    for name, *_ in _LIBRARIES:
+        array = _array(name)
+        if (found := array.isolation) is None:
+            continue
+        plain_um2 = array.recipes[0].um2
+        for what, point in (("real operands", found.real), *(("drawn", point) for point in found.by_share)):
+            saved = point.isolated_pj / point.plain_pj
+            rows.append(
+                (
+                    name,
+                    what,
+                    f"{point.zeros:.0%}",
+                    f"{point.plain_pj:.4g} → {point.isolated_pj:.4g}",
+                    f"{saved - 1:+.1%}",
+                    f"{found.um2 / plain_um2 - 1:+.1%}",
+                    f"{saved * found.um2 / plain_um2 - 1:+.1%}",
+                )
+            )
+    yield from table(("library", "operands", "zeros", "pJ", "energy", "area", "energy × area"), rows)
+
+
+def _sparse() -> Iterator[str]:
+    found = [(name, load_table(PREFIX + name).sparse) for name, *_ in _LIBRARIES]
+    if not any(pe for _, pe in found):
+        return
+    yield ""
+    yield (
+        "A processing element of `eie-64`'s zero-skipping engine, pJ, memories apart. Events are fitted to layers of "
+        "digits-cnn pruned to several densities; the error is the largest of layers that the fit has not seen."
+    )
+    yield ""
+    yield from table(
+        ("library", "idle, a cycle", "activation taken", "column queued", "entry", "padding entry", "error"),
+        [
+            (
+                name,
+                f"{pe.idle_pj.value:.4g}",
+                *(f"{e.logic_pj + e.register_pj:.4g}" for e in (pe.take, pe.push, pe.entry, pe.padding)),
+                f"{pe.held_out_error.value:.1%}",
+            )
+            for name, pe in found
+            if pe is not None
         ],
     )
 

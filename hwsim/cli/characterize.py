@@ -32,6 +32,12 @@ def characterize(
     dont_use: Annotated[
         list[str] | None, typer.Option(metavar="PATTERN", help="Cells to leave alone; may be given several times.")
     ] = None,
+    sparse: Annotated[
+        str | None, typer.Option(metavar="ARCH", help="Whose zero-skipping PE to measure besides, such as eie-64.")
+    ] = None,
+    isolation: Annotated[
+        bool, typer.Option("--isolation", help="Measure what operand isolation would change.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Synthesise, time and measure the netlist; write an energy table for --technology characterized:NAME."""
@@ -54,6 +60,9 @@ def characterize(
     config = load_arch(arch)
     if config.dense_engine is None or config.dense.dataflow != "weight_stationary":
         raise InputError(f"{config.name}: energies are measured in a weight-stationary array, and it has none")
+    skipping = load_arch(sparse) if sparse is not None else None
+    if skipping is not None and (skipping.sparse_engine is None or skipping.sparse.weights != "codebook"):
+        raise InputError(f"--sparse {sparse}: it has no zero-skipping engine with codebooks")
     found = load_memories(memories)
     label = name or liberty.name.partition(".")[0].lower().replace("_", "-")
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,63}", label):
@@ -69,7 +78,9 @@ def characterize(
     with reporting() as reporter:
         reporter.stage(f"reading {liberty.name}")
         technology = prepare(liberty, work, tuple(dont_use or ()))
-        made = characterise(config, technology, work, period_ps=period_ps, reporter=reporter)
+        made = characterise(
+            config, technology, work, period_ps=period_ps, sparse=skipping, isolation=isolation, reporter=reporter
+        )
     table = technology_table(made, label, memories=found)
     path = folder / f"{label}.yaml"
     header = f"# {table.title}. By `hwsim characterize --arch {config.name}`, with {', '.join(made.tools)}.\n"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.energy.hardware import flip_flops, memories, multipliers
+from hwsim.energy.hardware import flip_flops, memories, multipliers, pe_bits
 from hwsim.energy.prices import COMPONENTS, PRICES, Component, Costs
 from hwsim.energy.scaling import scaling
 from hwsim.energy.table import Dram, drams, load_table
@@ -138,11 +138,20 @@ class EnergyModel:
     def _cycle_vector(self) -> NDArray[np.float64]:
         """``[components]``."""
         vector = np.zeros(len(COMPONENTS))
-        clocked = flip_flops(self.config) * self.table.registers.clock_pj_per_bit.value
+        clocked = self._clock_pj()
         vector[COMPONENTS.index("register")] = clocked * self.scaling.dynamic
         static = self.leakage_mw()
         vector[COMPONENTS.index("leakage")] = (static.sram + static.logic) / self.clock_mhz * _PJ_PER_MW_AND_MHZ
         return vector
+
+    def _clock_pj(self) -> float:
+        """Of all flip-flops in a cycle. A sparse PE's are gated: what is left when nothing comes, where it is known."""
+        per_bit, bits = self.table.registers.clock_pj_per_bit.value, flip_flops(self.config)
+        known, sparse = self.table.sparse, self.config.sparse_engine
+        if known is None or sparse is None:
+            return bits * per_bit
+        inside = sparse.pes * pe_bits(sparse)
+        return (bits - inside) * per_bit + inside * known.idle_pj.value / pe_bits(known.pe)
 
 
 def _dram(table: Table, asked: str | None) -> tuple[str, Dram]:

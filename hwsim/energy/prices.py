@@ -16,7 +16,7 @@ from rtl.sparse.layout import ACTIVATION_BITS, POINTER_BYTES, SparseLayout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hwsim.energy.table import Dram, Table
+    from hwsim.energy.table import Dram, EventEnergy, SparseEnergy, Table
     from rtl.config import ArchConfig, DenseConfig, SparseConfig
 
 __all__ = ["COMPONENTS", "FREE", "PRICES", "Component", "Costs", "Price"]
@@ -131,18 +131,57 @@ def _codebook_byte(costs: Costs, sparse: SparseConfig) -> float:
 
 
 def _sparse_mac(costs: Costs, sparse: SparseConfig) -> float:
-    return costs.multiply(ACTIVATION_BITS, sparse.weight_bits) + costs.add(32)
+    def composed(which: SparseConfig) -> float:
+        return costs.multiply(ACTIVATION_BITS, which.weight_bits) + costs.add(32)
+
+    return _in_proportion(costs, sparse, composed, lambda measured: measured.entry.logic_pj)
 
 
 def _broadcast(costs: Costs, sparse: SparseConfig) -> float:
     """A register in every PE: activation, pointer and first sum. The wire is a hop per PE."""
-    bits = ACTIVATION_BITS + 16 + (2 * sparse.accumulators - 1).bit_length()
-    return sparse.pes * (costs.hops(bits) + costs.registers(queue_bits(sparse)))
+
+    def composed(which: SparseConfig) -> float:
+        bits = ACTIVATION_BITS + 16 + (2 * which.accumulators - 1).bit_length()
+        return costs.hops(bits) + costs.registers(queue_bits(which))
+
+    return sparse.pes * _in_proportion(costs, sparse, composed, lambda measured: _whole(measured.take))
+
+
+def _push(costs: Costs, sparse: SparseConfig) -> float:
+    """A column into the queue, and out of it."""
+    return _in_proportion(
+        costs, sparse, lambda which: costs.registers(2 * queue_bits(which)), lambda measured: _whole(measured.push)
+    )
 
 
 def _sparse_state(costs: Costs, sparse: SparseConfig) -> float:
     """An entry's code, the weight, the activation and the sum behind them."""
-    return costs.registers(sparse.entry_bits + sparse.weight_bits + ACTIVATION_BITS + 32)
+
+    def composed(which: SparseConfig) -> float:
+        return costs.registers(which.entry_bits + which.weight_bits + ACTIVATION_BITS + 32)
+
+    return _in_proportion(costs, sparse, composed, lambda measured: measured.entry.register_pj)
+
+
+def _padding(costs: Costs, sparse: SparseConfig) -> float:
+    return _in_proportion(
+        costs, sparse, lambda which: costs.registers(which.entry_bits), lambda measured: _whole(measured.padding)
+    )
+
+
+def _in_proportion(
+    costs: Costs,
+    sparse: SparseConfig,
+    composed: Callable[[SparseConfig], float],
+    measured: Callable[[SparseEnergy], float],
+) -> float:
+    """``composed`` of bits and operators; where the table has a PE's own figures, these, by what composes them."""
+    known = costs.table.sparse
+    return composed(sparse) if known is None else measured(known) * composed(sparse) / composed(known.pe)
+
+
+def _whole(event: EventEnergy) -> float:
+    return event.logic_pj + event.register_pj
 
 
 def _sparse_memories(costs: Costs) -> float:
@@ -193,9 +232,9 @@ PRICES: tuple[Price, ...] = (
     Price("param_read_bytes", "register", "a lane's parameters", lambda c: c.registers(8)),
     Price("acc_writes", "register", "the sum, kept for the next cycle", lambda c: c.registers(_ACC_BITS)),
     Price("sparse_broadcasts", "register", "activation and column, to each PE", _of_sparse(_broadcast)),
-    Price("sparse_pushes", "register", "column queued", _of_sparse(lambda c, s: c.registers(2 * queue_bits(s)))),
+    Price("sparse_pushes", "register", "column queued", _of_sparse(_push)),
     Price("sparse_macs", "register", "entry, weight, activation and sum", _of_sparse(_sparse_state)),
-    Price("sparse_padding", "register", "entry stepped over", _of_sparse(lambda c, s: c.registers(s.entry_bits))),
+    Price("sparse_padding", "register", "entry stepped over", _of_sparse(_padding)),
     Price("requantized", "register", "a lane's pipeline", lambda c: c.registers(LANE_STATE_BITS - 8 * PARAM_BYTES)),
 )
 """Everything that is priced by event. Leakage and clock go by cycles."""

@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from hwsim.energy.curves import Curve, Figure, Part, Source, Value
 from hwsim.errors import InputError
+from rtl.config import SparseConfig
 from rtl.strict_yaml import YamlError, parse_yaml
 
 if TYPE_CHECKING:
@@ -24,9 +25,14 @@ __all__ = [
     "PREFIX",
     "ArrayEnergy",
     "Dram",
+    "EventEnergy",
+    "Isolation",
+    "IsolationPoint",
     "Logic",
     "Register",
+    "SparseEnergy",
     "Sram",
+    "SynthesisRecipe",
     "Table",
     "drams",
     "load_table",
@@ -85,6 +91,39 @@ class Logic(Part):
     leakage_mw_per_um2: Figure
 
 
+class SynthesisRecipe(Part):
+    """One way to synthesise a PE, and what it gives."""
+
+    multiplier: Literal["array", "booth"]
+    clock_gating: bool
+    pj: Value
+    """A MAC on operands of real layers, glitches included."""
+    um2: Value
+    path_ps: Value | None = None
+    """The longest, cells alone."""
+    source: Source
+
+
+class IsolationPoint(Part):
+    """A PE's energy in a cycle, without and with operand isolation, on the same operands."""
+
+    zeros: Annotated[float, Field(ge=0, le=1)]
+    """Share of activations that are zero."""
+    plain_pj: Value
+    isolated_pj: Value
+
+
+class Isolation(Part):
+    """A PE whose multiplier stands still for an activation of zero (:mod:`hwsim.silicon.isolation`)."""
+
+    um2: Value
+    path_ps: Value | None = None
+    real: IsolationPoint
+    """Operands of real layers."""
+    by_share: list[IsolationPoint]
+    source: Source
+
+
 class ArrayEnergy(Part):
     """What a PE of the weight-stationary array takes in a cycle, measured in its netlist; pJ, leakage apart."""
 
@@ -101,6 +140,42 @@ class ArrayEnergy(Part):
     """Nothing moves but the clock, where it is not gated."""
     by_density: Curve
     """Share of activations that are not zero to pJ."""
+    by_weight_density: Curve | None = None
+    """Share of weights that are not zero to pJ."""
+    recipes: list[SynthesisRecipe] = Field(default_factory=list[SynthesisRecipe])
+    """Ways to synthesise it, where several were tried. All other figures are of the first."""
+    isolation: Isolation | None = None
+    """What operand isolation would change; no other figure has it."""
+
+
+class EventEnergy(Part):
+    """One event in a PE."""
+
+    logic_pj: Value
+    register_pj: Value
+    """Flip-flops, and their clock where it is gated."""
+    source: Source
+
+
+class SparseEnergy(Part):
+    """What the zero-skipping engine's PE takes, measured in its netlist; pJ, memories and leakage apart.
+
+    For another PE than ``pe`` each goes with the bits that its event moves, or with the arithmetic that it does.
+    """
+
+    pe: SparseConfig
+    idle_pj: Figure
+    """A cycle in which nothing comes: clocks that are not gated."""
+    take: EventEnergy
+    """An activation taken, its column looked up."""
+    push: EventEnergy
+    """A column through the queue, in and out."""
+    entry: EventEnergy
+    """Read, its weight looked up, multiplied and added."""
+    padding: EventEnergy
+    """An entry of code 0."""
+    held_out_error: Figure
+    """Of layers that these were not fitted to: the largest error of a layer's energy; 0..1."""
 
 
 class Dram(Part):
@@ -136,6 +211,8 @@ class Table(Part):
     logic: Logic | None = None
     array: ArrayEnergy | None = None
     """Where the figures are from a netlist: in its own terms, to be read; ``multiply`` and the others price."""
+    sparse: SparseEnergy | None = None
+    """Where the zero-skipping engine's PE was measured: its events go by it, not by bits and operators."""
     voltage_v: Figure | None = None
     """That the figures are for. None, or no threshold: not published, and no scaling with voltage."""
     threshold_v: Figure | None = None

@@ -32,6 +32,7 @@ module bench;
   reg [{input_bits}:0] now = 0;
 {wires}
   {top} dut (.clk(clk){ports});
+{memories}
   integer cycle = 0;
   // As from registers of the same clock.
   always @(posedge clk) begin
@@ -46,6 +47,7 @@ module bench;
         $dumpfile("{vcd}");
         $dumpvars(1, dut);
       end
+      if (cycle == {stop}) $dumpoff;
       clk = 1;
       #{half} clk = 0;
       #({half} - 1) $display("=%h", {{{outputs}}});
@@ -83,7 +85,7 @@ def simulate(
     (folder / "netlist.v").write_text(netlist.verilog(), encoding="utf-8")
     models = cell_models(instance.cell for instance in netlist.instances)
     (folder / "cells.v").write_text(models, encoding="utf-8")
-    inputs = [port for port in netlist.ports if port.is_input and port.name != "clk"]
+    inputs = [port for port in netlist.ports if port.is_input and port.name in stimulus.inputs]
     (folder / "inputs.hex").write_text(
         "".join(_words(stimulus, [p.name for p in inputs], [len(p.nets) for p in inputs]))
     )
@@ -139,16 +141,20 @@ def _words(stimulus: Stimulus, names: list[str], widths: list[int]) -> Iterable[
 
 def _bench(netlist: Netlist, stimulus: Stimulus, period_ps: float, launch_ps: float, stem: str, *, delays: bool) -> str:
     wires, ports, place = [], [], 0
+    reads = {f"{macro.name}_rd_data": f"{macro.name}_read" for macro in netlist.macros}
     for port in netlist.ports:
         if port.name == "clk":
             continue
-        if port.is_input:
-            ports.append(f", .{port.name}(now[{place + len(port.nets) - 1}:{place}])")
+        if port.name in reads:
+            ports.append(f", .{port.escaped}({reads[port.name]})")
+        elif port.is_input:
+            ports.append(f", .{port.escaped}(now[{place + len(port.nets) - 1}:{place}])")
             place += len(port.nets)
         else:
             wires.append(f"  wire [{len(port.nets) - 1}:0] {port.name};")
-            ports.append(f", .{port.name}({port.name})")
+            ports.append(f", .{port.escaped}({port.name})")
     half = round(period_ps / 2)
+    launch = f"{launch_ps:.3f}" if delays else "0"
     return _BENCH.format(
         input_bits=place - 1,
         last=stimulus.cycles - 1,
@@ -158,7 +164,9 @@ def _bench(netlist: Netlist, stimulus: Stimulus, period_ps: float, launch_ps: fl
         ports="".join(ports),
         annotate='    $sdf_annotate("delays.sdf", dut);' if delays else "",
         vcd=f"{stem}.vcd",
-        launch=f"{launch_ps:.3f}" if delays else 0,
+        launch=launch,
+        memories="".join(macro.behaviour(launch) for macro in netlist.macros),
+        stop=stimulus.start + stimulus.measured,
         half=half,
         outputs=", ".join(stimulus.expected),
     )

@@ -19,6 +19,8 @@ __all__ = ["kept"]
 def kept(what: str, inputs: Sequence[str], make: Callable[[Path], None]) -> Path:
     """The folder that ``make`` filled from ``inputs``, which are all that its result depends on.
 
+    ``what`` names the procedure: one that comes to do something else needs another name.
+
     A folder is made under another name and renamed when it is whole: whoever is killed, or fails, leaves a folder
     ``*.partial`` with its logs, and nothing that could be taken for a result.
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from hwsim.progress import SILENT, Reporter
 from hwsim.silicon.column import ColumnEnergy, measure_column
+from hwsim.silicon.isolation import IsolationTrial, measure_isolation
 from hwsim.silicon.operands import layer_operands
 from hwsim.silicon.operators import ADD, MULTIPLY, TOP, add_stimulus, multiply_stimulus, operator_verilog
+from hwsim.silicon.recipes import taken
+from hwsim.silicon.sparse_pe import SparseEnergies, measure_sparse_pe
 from hwsim.silicon.specimen import Specimen
-from hwsim.silicon.synthesis import Recipe
 from hwsim.silicon.tools import OPTIONAL, absent, find
 
 if TYPE_CHECKING:
@@ -48,6 +50,10 @@ class Characterisation:
     multipliers: tuple[Operator, ...]
     register_um2: float
     """A flip-flop of the kind that synthesis takes."""
+    isolation: IsolationTrial | None
+    """Where it was asked for."""
+    sparse: SparseEnergies | None
+    """Of the zero-skipping engine's PE, where an architecture that has one was given."""
     notes: tuple[str, ...]
     """What is not in the figures because a program is missing."""
     tools: tuple[str, ...]
@@ -65,18 +71,28 @@ class Characterisation:
 
 
 def characterise(
-    arch: ArchConfig, technology: Technology, folder: Path, *, period_ps: float, reporter: Reporter = SILENT
+    arch: ArchConfig,
+    technology: Technology,
+    folder: Path,
+    *,
+    period_ps: float,
+    sparse: ArchConfig | None = None,
+    isolation: bool = False,
+    reporter: Reporter = SILENT,
 ) -> Characterisation:
-    """Synthesise and measure. Files go to folders under ``folder``.
+    """Synthesise and measure ``arch``, and the zero-skipping PE of ``sparse``. Files go to folders under ``folder``.
+
+    ``isolation`` measures the column with operand isolation besides.
 
     Raises:
-        ConfigError: ``arch`` has no weight-stationary engine.
+        ConfigError: ``arch`` has no weight-stationary engine, or ``sparse`` no zero-skipping one.
+        ModelError: the entries of ``sparse`` hold weights and not codes.
         ToolError: Yosys or Icarus is missing.
 
     """
-    recipe = Recipe(period_ps=period_ps)
     reporter.stage(f"measuring a column of {arch.dense.rows} PEs")
-    column = measure_column(arch, technology, folder / "column", recipe)
+    column = measure_column(arch, technology, folder / "column", period_ps=period_ps)
+    recipe = taken(column.trials).recipe
     layers = list(layer_operands())
 
     def operator(symbol: str, bits: int) -> Operator:
@@ -89,6 +105,13 @@ def characterise(
         energy = specimen.measure(stimulus).best.logic
         return Operator(bits=bits, area_um2=specimen.netlist.area_um2 - flops, energy_pj=energy)
 
+    trial = pe = None
+    if isolation:
+        reporter.stage("measuring operand isolation")
+        trial = measure_isolation(arch, technology, folder / "isolation", recipe)
+    if sparse is not None:
+        reporter.stage("measuring a zero-skipping PE")
+        pe = measure_sparse_pe(sparse, technology, folder / "sparse", recipe)
     flop = next(i.cell for i in column.specimen.netlist.instances if i.cell.state is not None)
     return Characterisation(
         arch=arch,
@@ -97,6 +120,8 @@ def characterise(
         adders=tuple(operator(ADD, bits) for bits in ADDERS),
         multipliers=tuple(operator(MULTIPLY, bits) for bits in MULTIPLIERS),
         register_um2=flop.area_um2,
+        isolation=trial,
+        sparse=pe,
         notes=tuple(filter(None, map(absent, OPTIONAL))),
         tools=tuple(find(name).version for name in ("yosys", *OPTIONAL) if absent(name) is None),
     )

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwsim.silicon.operands import layer_operands, tiles, with_zeros
-from hwsim.silicon.specimen import Measured, Specimen
+from hwsim.silicon.recipes import Trial, candidates, taken, try_recipes
 from hwsim.silicon.stimulus import column_stimulus, held
-from hwsim.silicon.synthesis import Recipe
 from rtl.verilog import to_verilog
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hwsim.silicon.operands import Tile
+    from hwsim.silicon.power import Energy
+    from hwsim.silicon.specimen import Measured, Specimen
     from hwsim.silicon.technology import Technology
     from rtl.config import ArchConfig
 
@@ -25,8 +26,10 @@ _TILES = 12
 _VECTORS = 16
 """Of a tile, at least: as many as the network's smallest image has pixels."""
 _IDLE_CYCLES = 32
-DENSITIES = (0.25, 0.5, 0.75, 1.0)
+DENSITIES = (0.1, 0.25, 0.5, 0.75, 1.0)
 """Shares of activations that are not zero, at which a PE is measured."""
+WEIGHT_DENSITIES = (0.1, 0.25, 0.5, 0.75)
+"""Shares of weights that are not zero."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +37,31 @@ class ColumnEnergy:
     """All per column and cycle, in pJ; divide by ``rows`` for a PE."""
 
     rows: int
-    specimen: Specimen
-    dense: Measured
-    """Bytes of real layers as the array gets them."""
-    zero_activations: Measured
+    trials: tuple[Trial, ...]
+    """Ways to synthesise it. All figures are of the one :func:`~hwsim.silicon.recipes.taken`."""
+    zero_activations: Energy
     """Weights stay; the sum moves on."""
-    zero_weights: Measured
-    idle: Measured
+    zero_weights: Energy
+    idle: Energy
     """Nothing streams and no weight is written."""
-    by_density: dict[float, Measured]
+    by_density: dict[float, Energy]
     """By the share of activations that are not zero, of a network with zero points of zero."""
+    by_weight_density: dict[float, Energy]
+    """By the share of weights that are not zero; activations as they are."""
+
+    @property
+    def specimen(self) -> Specimen:
+        """The netlist."""
+        return taken(self.trials).specimen
+
+    @property
+    def dense(self) -> Measured:
+        """Bytes of real layers as the array gets them."""
+        return taken(self.trials).measured
 
 
-def measure_column(config: ArchConfig, technology: Technology, folder: Path, recipe: Recipe) -> ColumnEnergy:
-    """Synthesise the column of ``config``, and measure it in every state.
+def measure_column(config: ArchConfig, technology: Technology, folder: Path, *, period_ps: float) -> ColumnEnergy:
+    """Synthesise the column of ``config`` in every way, and measure the best one in every state.
 
     Raises:
         ConfigError: ``config`` has no dense engine.
@@ -55,20 +69,21 @@ def measure_column(config: ArchConfig, technology: Technology, folder: Path, rec
 
     """
     rows = config.dense.rows
-    specimen = Specimen(to_verilog(config), TOP, technology, folder, recipe)
     vectors = max(_VECTORS, rows)
     real = tiles(list(layer_operands()), rows, vectors=vectors, count=_TILES)
 
     def stimulus(chosen: list[Tile]):
         return column_stimulus(chosen, taps=config.dense.depthwise_taps, psum_bits=config.psum_bits)
 
+    trials = try_recipes(candidates(period_ps), to_verilog(config), TOP, technology, folder, stimulus(real))
+    specimen = taken(trials).specimen
     symmetric = [tile.symmetric() for tile in real]
     return ColumnEnergy(
         rows=rows,
-        specimen=specimen,
-        dense=specimen.measure(stimulus(real)),
-        zero_activations=specimen.measure(stimulus(with_zeros(real, activations=1.0))),
-        zero_weights=specimen.measure(stimulus(with_zeros(real, weights=1.0))),
-        idle=specimen.measure(held(stimulus(real[:1]), _IDLE_CYCLES)),
-        by_density={d: specimen.measure(stimulus(with_zeros(symmetric, activations=1 - d))) for d in DENSITIES},
+        trials=trials,
+        zero_activations=specimen.energy(stimulus(with_zeros(real, activations=1.0))),
+        zero_weights=specimen.energy(stimulus(with_zeros(real, weights=1.0))),
+        idle=specimen.energy(held(stimulus(real[:1]), _IDLE_CYCLES)),
+        by_density={d: specimen.energy(stimulus(with_zeros(symmetric, activations=1 - d))) for d in DENSITIES},
+        by_weight_density={d: specimen.energy(stimulus(with_zeros(real, weights=1 - d))) for d in WEIGHT_DENSITIES},
     )

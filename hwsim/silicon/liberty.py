@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Arc", "Cell", "Library", "Pin", "load_library"]
+__all__ = ["Arc", "Cell", "Library", "Pin", "library_text", "load_library"]
 
 _CELL = re.compile(r'^\s*cell\s*\(\s*"?([\w$.]+)"?\s*\)\s*\{', re.MULTILINE)
+_FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
 _ATTRIBUTE = r'^\s*{}\s*:\s*"?([^";]+?)"?\s*;'
 _PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
 _UNIT = re.compile(r"([\d.]*)\s*([fpnum]?)(\w+)")
@@ -119,6 +120,10 @@ class Library:
     def cell_names(self) -> list[str]:
         """Of all cells."""
         return list(self._places)
+
+    def has_state(self, name: str) -> bool:
+        """Whether a cell is a flip-flop, which its text says before it is parsed."""
+        return _FLIP_FLOP.search(self._text, *self._places[name]) is not None
 
     def cell(self, name: str) -> Cell:
         """The cell called ``name``.

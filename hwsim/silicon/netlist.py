@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hwsim.silicon.macros import MACRO_CELL, Macro
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,6 +27,17 @@ class Port:
     is_input: bool
     nets: tuple[str, ...]
     """Lowest bit first."""
+
+    @classmethod
+    def of_macro(cls, macro: Macro) -> list[Port]:
+        """What the module gives the memory, and what it gets."""
+        given = [cls(f"{macro.name}_{port}", is_input=False, nets=nets) for port, nets in macro.outputs.items()]
+        return [*given, cls(f"{macro.name}_rd_data", is_input=True, nets=macro.read)]
+
+    @property
+    def escaped(self) -> str:
+        """The name in Verilog, which has words of its own: ``table`` is one."""
+        return f"\\{self.name} "
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +72,19 @@ class Netlist:
             Port(port, entry["direction"] == "input", tuple(_net(bit) for bit in entry["bits"]))
             for port, entry in module["ports"].items()
         ]
+        cells = list(module["cells"].values())
         self.instances = [
             Instance(f"u{k}", library.cell(entry["type"]), {p: _net(b[0]) for p, b in entry["connections"].items()})
-            for k, entry in enumerate(module["cells"].values())
+            for k, entry in enumerate(cells)
+            if entry["type"] != MACRO_CELL
         ]
+        self.macros = [
+            Macro.of_cell(entry, {pin: tuple(map(_net, bits)) for pin, bits in entry["connections"].items()})
+            for entry in cells
+            if entry["type"] == MACRO_CELL
+        ]
+        for macro in self.macros:
+            self.ports += Port.of_macro(macro)
         self._names = module["netnames"]
 
     @cached_property
@@ -97,14 +119,14 @@ class Netlist:
 
     def verilog(self) -> str:
         """The netlist as Verilog, its cells instantiated by the library's names."""
-        lines = [f"module {self.name} ({', '.join(port.name for port in self.ports)});"]
+        lines = [f"module {self.name} ({', '.join(port.escaped for port in self.ports)});"]
         for port in self.ports:
             direction = "input" if port.is_input else "output"
-            lines.append(f"  {direction} [{len(port.nets) - 1}:0] {port.name};")
+            lines.append(f"  {direction} [{len(port.nets) - 1}:0] {port.escaped};")
         lines += [f"  wire {net};" for net in self.nets]
         for port in self.ports:
             for bit, net in enumerate(port.nets):
-                left, right = f"{port.name}[{bit}]", net
+                left, right = f"{port.escaped}[{bit}]", net
                 lines.append(f"  assign {right} = {left};" if port.is_input else f"  assign {left} = {right};")
         for instance in self.instances:
             pins = ", ".join(f".{pin}({net})" for pin, net in instance.nets.items())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hwsim.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 __all__ = ["plain"]
 
@@ -25,8 +25,10 @@ _PATH = re.compile(r"\(IOPATH\s+(?:\(\w+\s+)?(\w+)\)?\s+(\w+)\s+\(([^)]*)\)(?:\s
 _Delays = dict[tuple[str, str], list[tuple[float, float]]]
 
 
-def plain(sdf: str) -> tuple[str, dict[str, float]]:
+def plain(sdf: str, *, ideal: Container[str] = ()) -> tuple[str, dict[str, float]]:
     """``sdf`` with nothing but unconditional paths; and the mean delay of each kind of cell, in its unit.
+
+    Instances that are ``ideal`` take no time.
 
     Raises:
         ToolError: it has none.
@@ -39,6 +41,8 @@ def plain(sdf: str) -> tuple[str, dict[str, float]]:
     lines = ["(DELAYFILE", ' (SDFVERSION "3.0")', " (DIVIDER /)", f" (TIMESCALE {scale[1]})"]
     means: dict[str, list[float]] = defaultdict(list)
     for kind, instance, paths in cells:
+        if instance in ideal:
+            continue
         lines += [" (CELL", f'  (CELLTYPE "{kind}")', f"  (INSTANCE {instance})", "  (DELAY (ABSOLUTE"]
         for (source, target), found in paths.items():
             rise, fall = (sum(delay[k] for delay in found) / len(found) for k in (0, 1))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from hwsim.silicon.operands import Tile
 
-__all__ = ["Stimulus", "column_stimulus", "held"]
+__all__ = ["Stimulus", "column_stimulus", "held", "packed"]
 
 
 _SETTLING = 160
@@ -21,13 +21,14 @@ _SETTLING = 160
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stimulus:
-    """Inputs by cycle. Energy is counted from ``start`` on."""
+    """Inputs by cycle. Energy is counted from ``start`` on, up to ``stop`` or the end."""
 
     inputs: dict[str, NDArray[np.object_]]
     """Port to ``[cycles]``: unsigned integers of the port's width."""
     expected: dict[str, NDArray[np.object_]]
     """Port to ``[cycles]``, as read before the clock edge; -1 where it does not matter."""
     start: int
+    stop: int | None = None
 
     @property
     def cycles(self) -> int:
@@ -37,7 +38,7 @@ class Stimulus:
     @property
     def measured(self) -> int:
         """Cycles of which energy is counted."""
-        return self.cycles - self.start
+        return (self.cycles if self.stop is None else self.stop) - self.start
 
 
 def column_stimulus(tiles: list[Tile], *, taps: int, psum_bits: int) -> Stimulus:
@@ -71,9 +72,9 @@ def column_stimulus(tiles: list[Tile], *, taps: int, psum_bits: int) -> Stimulus
         inside = arrives < cycles
         psum[arrives[inside]] = [int(s) & ((1 << psum_bits) - 1) for s in sums[inside]]
     inputs = {
-        "act_i": _packed(act & 0xFF, 8),
-        "swap_i": _packed(swap, 1),
-        "load_i": _packed(load, 1),
+        "act_i": packed(act & 0xFF, 8),
+        "swap_i": packed(swap, 1),
+        "load_i": packed(load, 1),
         "weight": weight.astype(object),
         "rst": np.zeros(cycles, dtype=object),
     }
@@ -93,7 +94,7 @@ def held(stimulus: Stimulus, cycles: int) -> Stimulus:
     return Stimulus(inputs, expected, start=stimulus.cycles + _SETTLING)
 
 
-def _packed(lanes: NDArray[np.int64], width: int) -> NDArray[np.object_]:
+def packed(lanes: NDArray[np.int64], width: int) -> NDArray[np.object_]:
     """``[cycles, lanes]`` to one number per cycle, lane 0 lowest."""
     shifts = np.array([1 << (width * k) for k in range(lanes.shape[1])], dtype=object)
     return lanes.astype(object) @ shifts

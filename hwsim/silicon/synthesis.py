@@ -1,7 +1,7 @@
 """Synthesis of one module of a design to the cells of a library, by Yosys and ABC.
 
-Memories are never mapped to cells: a module that holds nothing but one (a scratchpad's bank) is a black box, and what
-it takes is the SRAM model's to say.
+Memories are never mapped to cells: their ports become the module's (:mod:`hwsim.silicon.macros`), and what they take is
+the SRAM model's to say.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hwsim.silicon.macros import OUTSIDE
 from hwsim.silicon.tools import run
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Recipe:
     gate_at_least: int = 4
     """Fewest flip-flops behind one clock gate."""
     booth: bool = False
-    """Multipliers with Booth's recoding."""
+    """Multipliers with Booth's recoding: fewer partial products, so less energy and area; the path may be longer."""
 
 
 def synthesise(verilog: str, top: str, technology: Technology, recipe: Recipe, folder: Path) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def synthesise(verilog: str, top: str, technology: Technology, recipe: Recipe, f
         ToolError: Yosys is missing, or refuses the design.
 
     """
-    (folder / "design.v").write_text(verilog, encoding="utf-8")
+    (folder / "design.v").write_text(without_contents(verilog), encoding="utf-8")
     (folder / "synthesis.ys").write_text("\n".join(_script(top, technology, recipe)) + "\n", encoding="utf-8")
     run("yosys", ["synthesis.ys"], folder=folder, log="synthesis.log")
     return json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
@@ -81,7 +82,11 @@ def _script(top: str, technology: Technology, recipe: Recipe) -> list[str]:
     return [
         "read_verilog -defer design.v",
         f"hierarchy -top {top}",
-        f"synth -flatten -top {top}{' -booth' * recipe.booth}",
+        f"synth -flatten -top {top}{' -booth' * recipe.booth} -run begin:fine",
+        *OUTSIDE,
+        f"synth -flatten -top {top} -run fine:check",
+        # Clock gating leaves registers alone that have a reset beside their condition: it becomes part of both.
+        *["dffunmap -srst-only t:$_SDFFE_* t:$_SDFFCE_*"] * recipe.clock_gating,
         *map_to_cells(technology, recipe),
         "write_json netlist.json",
     ]

@@ -5,14 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hwsim.energy.curves import Curve, Figure, Point
-from hwsim.energy.table import PREFIX, ArrayEnergy, Logic, Register, Table
+from hwsim.energy.table import (
+    PREFIX,
+    ArrayEnergy,
+    EventEnergy,
+    Isolation,
+    IsolationPoint,
+    Logic,
+    Register,
+    SparseEnergy,
+    SynthesisRecipe,
+    Table,
+)
+from hwsim.silicon.recipes import taken
 
 if TYPE_CHECKING:
     from hwsim.silicon.characterise import Characterisation
+    from hwsim.silicon.column import ColumnEnergy
+    from hwsim.silicon.isolation import IsolationTrial
     from hwsim.silicon.memory import Memories
-    from hwsim.silicon.specimen import Measured
+    from hwsim.silicon.power import Energy
+    from hwsim.silicon.recipes import Trial
+    from hwsim.silicon.sparse_pe import SparseEnergies
 
-__all__ = ["technology_table"]
+__all__ = ["isolation_part", "sparse_part", "technology_table"]
 
 _DIGITS = 4
 
@@ -63,6 +79,7 @@ def technology_table(made: Characterisation, name: str, *, memories: Memories) -
         dram=memories.dram,
         logic=_logic(made, sum_bits, conditions),
         array=_array(made, conditions),
+        sparse=made.sparse and sparse_part(made.sparse, conditions),
     )
 
 
@@ -95,13 +112,18 @@ def _logic(made: Characterisation, sum_bits: int, conditions: str) -> Logic:
 def _array(made: Characterisation, conditions: str) -> ArrayEnergy:
     """A PE's energy per cycle, state by state."""
     column, rows = made.column, made.column.rows
+    isolation = made.isolation and isolation_part(made.isolation, conditions)
 
-    def of(measured: Measured, what: str) -> Figure:
-        return _figure(measured.best.total / rows, f"{what}; {conditions}")
+    def of(energy: Energy, what: str) -> Figure:
+        return _figure(energy.total / rows, f"{what}; {conditions}")
+
+    def curve(by_density: dict[float, Energy], what: str) -> Curve:
+        points = [_point(d, e.total / rows, f"{what}; {conditions}") for d, e in by_density.items()]
+        return Curve(law="linear", points=points)
 
     dense = column.dense
     return ArrayEnergy(
-        dense_pj=of(dense, "operands of digits-cnn's layers, with glitches"),
+        dense_pj=of(dense.best, "operands of digits-cnn's layers, with glitches"),
         clock_pj=_figure(dense.settled.clock / rows, f"of dense_pj; {conditions}"),
         register_pj=_figure(dense.settled.register / rows, f"of dense_pj, without glitches; {conditions}"),
         arithmetic_pj=_figure(dense.settled.logic / rows, f"of dense_pj, without glitches; {conditions}"),
@@ -109,13 +131,67 @@ def _array(made: Characterisation, conditions: str) -> ArrayEnergy:
         zero_activation_pj=of(column.zero_activations, "the same weights, activations of zero bytes"),
         zero_weight_pj=of(column.zero_weights, "the same activations, weights of zero"),
         idle_pj=of(column.idle, "nothing streams"),
-        by_density=Curve(
-            law="linear",
-            points=[
-                _point(d, m.best.total / rows, f"activations of zero point 0, this share not zero; {conditions}")
-                for d, m in column.by_density.items()
-            ],
-        ),
+        by_density=curve(column.by_density, "activations of zero point 0, this share not zero"),
+        by_weight_density=curve(column.by_weight_density, "weights, this share not zero"),
+        recipes=_recipes(column, conditions),
+        isolation=isolation,
+    )
+
+
+def _recipes(column: ColumnEnergy, conditions: str) -> list[SynthesisRecipe]:
+    """The one that is taken first."""
+    best = taken(column.trials)
+
+    def recipe(trial: Trial) -> SynthesisRecipe:
+        return SynthesisRecipe(
+            multiplier="booth" if trial.recipe.booth else "array",
+            clock_gating=trial.recipe.clock_gating,
+            pj=_rounded(trial.measured.best.total / column.rows),
+            um2=_rounded(trial.specimen.netlist.area_um2 / column.rows),
+            path_ps=_rounded(trial.path_ps) if trial.path_ps is not None else None,
+            source=f"hwsim characterize: for a period of {trial.recipe.period_ps:g} ps; {conditions}",
+        )
+
+    return [recipe(best), *(recipe(trial) for trial in column.trials if trial is not best)]
+
+
+def isolation_part(trial: IsolationTrial, conditions: str) -> Isolation:
+    """Of one PE."""
+
+    def point(zeros: float, pair: tuple[Energy, Energy]) -> IsolationPoint:
+        plain, isolated = (_rounded(energy.total / trial.rows) for energy in pair)
+        return IsolationPoint(zeros=_rounded(zeros), plain_pj=plain, isolated_pj=isolated)
+
+    specimen = trial.isolated
+    return Isolation(
+        um2=_rounded(specimen.netlist.area_um2 / trial.rows),
+        path_ps=_rounded(specimen.timing.period_ps) if specimen.timing else None,
+        real=point(trial.zeros, trial.real),
+        by_share=[point(share, pair) for share, pair in trial.by_share.items()],
+        source=f"hwsim characterize: activations at the zero point, in a column of {trial.rows}; {conditions}",
+    )
+
+
+def sparse_part(found: SparseEnergies, conditions: str) -> SparseEnergy:
+    """Of one PE."""
+
+    def event(name: str, what: str) -> EventEnergy:
+        parts = found.events[name]
+        return EventEnergy(
+            logic_pj=_rounded(parts.logic),
+            register_pj=_rounded(parts.register),
+            source=f"hwsim characterize: {what}; {conditions}",
+        )
+
+    layers = ", ".join(f"{o.layer} with {o.density:g} of its weights" for o in found.held_out)
+    return SparseEnergy(
+        pe=found.config.sparse,
+        idle_pj=_figure(found.idle.total, f"nothing comes, clocks that are not gated; {conditions}"),
+        take=event("take", "an activation taken, by fit"),
+        push=event("queued", "a column queued and walked, by fit"),
+        entry=event("mac", "an entry multiplied and added, by fit"),
+        padding=event("padding", "an entry of code 0, by fit"),
+        held_out_error=_figure(found.error(found.held_out), f"{layers}; {conditions}"),
     )
 
 

@@ -32,8 +32,8 @@ class Technology:
     @cached_property
     def typical_slew_ps(self) -> float:
         """Transition of a flip-flop's output with three of its own inputs on it: what inputs of a module have."""
-        cells = (self.library.cell(name) for name in self.library.cell_names if name not in self.unused_cells)
-        flop = next(cell for cell in cells if cell.state is not None)
+        usable = (name for name in self.library.cell_names if name not in self.unused_cells)
+        flop = self.library.cell(next(name for name in usable if self.library.has_state(name)))
         pins = flop.pins.values()
         load = _FANOUT * max(pin.capacitance_ff for pin in pins if not pin.is_output)
         arcs = [arc for pin in pins for arc in pin.arcs if arc.slew_ps]

@@ -49,7 +49,10 @@ def grid_points(specification: Specification) -> list[PointTask]:
     """
     assignments = grid(specification.space, specification.on_settings).assignments()
     if not assignments:
-        raise InputError("space: no point satisfies the constraints on settings")
+        constraints = " and ".join(constraint.text for constraint in specification.on_settings)
+        raise InputError(
+            f"constraints: no point of the space satisfies {constraints}; widen the space, or drop one of them"
+        )
     return [PointTask(point_id(assignment), assignment) for assignment in assignments]
 
 

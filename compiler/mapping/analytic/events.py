@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from compiler.mapping.job import Window
+    from compiler.mapping.job import Job, Window
     from compiler.mapping.plan import Plan
     from rtl.config import ArchConfig
 
@@ -94,7 +94,10 @@ class ComputeTable(NamedTuple):
 
 def compute_table(plans: Sequence[Plan], config: ArchConfig) -> ComputeTable:
     """The COMPUTEs of ``plans``, at least one."""
-    columns = [(layer, *row) for layer, plan in enumerate(plans) for row in _compute_rows(plan, config)]
+    kinds = {job: _Kinds.of(job) for job in {plan.job for plan in plans}}
+    columns = [
+        (layer, *row) for layer, plan in enumerate(plans) for row in _compute_rows(plan, kinds[plan.job], config)
+    ]
     owner, count, height, width, run, kx, ky, step, filters, flatten, depthwise, hold, op, ofm = np.array(
         columns, np.int64
     ).T
@@ -151,23 +154,35 @@ def _compute(table: ComputeTable, config: ArchConfig, counters: NDArray[np.int64
         np.add.at(counters[:, _INDEX[name]], owner, count * values)
 
 
-def _compute_rows(plan: Plan, config: ArchConfig) -> Iterable[tuple[int, ...]]:
+class _Kinds(NamedTuple):
+    """The filter tiles of a job, those that are alike together."""
+
+    tiles: Counter[tuple[int, tuple[tuple[int, ...], ...]]]
+    """By their filters and windows."""
+    windows: dict[tuple[int, ...], Window]
+    """One of each kind."""
+
+    @staticmethod
+    def of(job: Job) -> _Kinds:
+        """Those of ``job``."""
+        tiles = Counter(
+            (tile.filters, tuple((w.run, w.kx, w.ky, w.step_x, w.step_y) for w in tile.windows)) for tile in job.tiles
+        )
+        windows = {(w.run, w.kx, w.ky, w.step_x, w.step_y): w for tile in job.tiles for w in tile.windows}
+        return _Kinds(tiles, windows)
+
+
+def _compute_rows(plan: Plan, kinds: _Kinds, config: ArchConfig) -> Iterable[tuple[int, ...]]:
     """The COMPUTEs of a plan: how many, and the fields that decide their events."""
     job = plan.job
     sizes = Counter((p.height, p.width, job.hold and (p.y, p.x) == (0, 0)) for p in plan_patches(plan))
-    kinds = Counter(
-        (tile.filters, tuple((w.run, w.kx, w.ky, w.step_x, w.step_y) for w in tile.windows)) for tile in job.tiles
-    )
-    first_of_kind: dict[tuple[int, ...], Window] = {
-        (w.run, w.kx, w.ky, w.step_x, w.step_y): w for tile in job.tiles for w in tile.windows
-    }
     ofm = int(plan.source is not None)
     for (height, width, first), patches in sizes.items():
         pitch = patch_pitch(plan, config, width)
-        for (filters, windows), tiles in kinds.items():
+        for (filters, windows), tiles in kinds.tiles.items():
             for w, (key, times) in _runs(windows):
                 run, kx, ky = key[:3]
-                flatten = flattens(job, first_of_kind[key], pitch, config.banks)
+                flatten = flattens(job, kinds.windows[key], pitch, config.banks)
                 op = job.accumulate if w == 0 else AccumulateOp.ADD
                 if job.hold:
                     op = AccumulateOp.SET if first else AccumulateOp.ADD

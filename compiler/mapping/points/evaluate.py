@@ -154,18 +154,20 @@ class _Evaluation:
         self.cycles = np.zeros((len(points), 0), np.int64)
         self.plan = np.zeros((len(points), 0), np.int32)
         self.events: list[NDArray[np.int64]] = []
+        self.kinds: dict[Hashable, int] = {}
+        """A number for each kind of job: many layers of a network are alike."""
 
     def run(self, row: NDArray[np.int64]) -> PointCosts:
         """The costs of points of which ``row`` says which of these each is."""
         self.refused = _refused_values(self.points)
         for array in self._groups(np.arange(len(self.points)), _ARRAY):
             jobs: dict[int, Mapping[str, Sequence[Job]]] = {}
-            names: dict[int, list[Hashable]] = {}
+            kinds: dict[int, list[int]] = {}
             for bus in self._groups(array, _BUS):
                 figures = _Figures()
                 base = sum(len(part) for part in self.events)
                 for group in self._groups(bus, self._others()):
-                    self._guarded(group, jobs, names, figures, base)
+                    self._guarded(group, jobs, kinds, figures, base)
                 if figures.events:
                     self.events += figures.events
         events = np.concatenate(self.events) if self.events else np.zeros((1, len(COUNTERS)), np.int64)
@@ -187,7 +189,7 @@ class _Evaluation:
         self,
         group: NDArray[np.int64],
         jobs: dict[int, Mapping[str, Sequence[Job]]],
-        names: dict[int, list[Hashable]],
+        kinds: dict[int, list[int]],
         figures: _Figures,
         base: int,
     ) -> None:
@@ -199,13 +201,14 @@ class _Evaluation:
             weight = config.memory.weight_kib
             if weight not in jobs:
                 jobs[weight] = jobs_by_operator(self.graph, config)
-                names[weight] = signatures(jobs[weight])
+                found = signatures(jobs[weight])
+                kinds[weight] = [self.kinds.setdefault(kind, len(self.kinds)) for kind in found]
             shapes = shapes_of(jobs[weight], config)
             if len(shapes) > config.control.max_layers:
                 most = config.control.max_layers
                 raise ModelError(f"{shapes[most].job.name}: more than {most} layers (raise control.max_layers)")
             self._name_layers(shapes)
-            _Group(self, group, config, jobs[weight], names[weight], shapes, figures, base).run()
+            _Group(self, group, config, jobs[weight], kinds[weight], shapes, figures, base).run()
         except (ConfigError, ModelError) as error:
             self.refused |= dict.fromkeys(group.tolist(), str(error))
 
@@ -225,12 +228,12 @@ class _Group:
         group: NDArray[np.int64],
         config: ArchConfig,
         jobs: Mapping[str, Sequence[Job]],
-        names: Sequence[Hashable],
+        kinds: Sequence[int],
         shapes: Sequence[JobShape],
         figures: _Figures,
         base: int,
     ) -> None:
-        self.owner, self.group, self.config, self.shapes, self.names = owner, group, config, shapes, names
+        self.owner, self.group, self.config, self.shapes, self.kinds = owner, group, config, shapes, kinds
         self.figures, self.base = figures, base
         points = owner.points
         self.layouts, self.layout = self._layouts(jobs)
@@ -328,8 +331,7 @@ class _Group:
 
     def _number(self, layer: int, plan: Plan, cut: dict[str, NDArray], flags: int) -> int:
         tile, group = Tile(int(cut["height"]), int(cut["width"])), int(cut["group"])
-        there = plan.source is not None, plan.skip is not None, plan.target is not None, plan.stores
-        key = self.names[layer], tile, group, flags, there, plan.param_chunk, plan.hold_params
+        key = self.kinds[layer], tile, group, flags, _places(plan), plan.param_chunk, plan.hold_params
         known = self.figures.number
         if key not in known:
             known[key] = len(known)
@@ -368,3 +370,11 @@ class _Group:
             stores=of(plan.stores for plan in plans),
             made=made,
         )
+
+
+def _places(plan: Plan) -> Hashable:
+    """What the events of a job depend on of where its tensors are."""
+    source, target = plan.source, plan.target
+    margin = sum(rows * size for _, rows, size in target.fills()) if plan.fills_margin and target else 0
+    pitches = source and source.pitch, target and target.pitch
+    return pitches, margin, plan.skip is not None, plan.stores, plan.channels, plan.weight_columns

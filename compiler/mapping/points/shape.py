@@ -13,7 +13,7 @@ from compiler.mapping.tiling import input_pitch
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from compiler.mapping.job import Job
+    from compiler.mapping.job import Job, Window
     from rtl.config import ArchConfig
 
 __all__ = ["GroupShape", "JobShape", "job_shape", "signature"]
@@ -70,9 +70,17 @@ def job_shape(job: Job, config: ArchConfig) -> JobShape:
 
 
 def signature(job: Job) -> Hashable:
-    """Equal for two jobs of one operator that are cut into the same filter tiles and windows."""
-    tiles = tuple((tile.filters, tuple((w.rows, w.run, w.kx, w.ky) for w in tile.windows)) for tile in job.tiles)
-    return job.name, job.depthwise, tiles
+    """Equal for two jobs that do the same to whatever tensors: planned alike, they have the same events."""
+    tiles = tuple((tile.channel, tile.filters, tuple(map(_geometry, tile.windows))) for tile in job.tiles)
+    place = job.in_shape, job.out_shape, job.kernel, job.strides, job.pads, job.natural_run, job.channel_offset
+    kind = job.accumulate, job.depthwise, job.reuse_weights, job.hold, job.skip is None, job.weights_from is None
+    return place, kind, tiles
+
+
+def _geometry(window: Window) -> tuple[object, ...]:
+    return (
+        window.rows, window.filters, window.run, window.kx, window.ky, window.step_x, window.step_y, window.weights_at
+    )  # fmt: skip
 
 
 def _whole(job: Job) -> Area:

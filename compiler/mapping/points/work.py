@@ -128,29 +128,53 @@ def _turns(
 ) -> NDArray[np.float64]:
     """Cycles of the array with what it waits for in each turn: instructions are dispatched in order.
 
-    The loads of a turn go out when no more COMPUTEs of the one before are left than their queue takes; where a turn has
-    more STOREs than theirs takes, when its outputs are there.
+    Where a turn has more STOREs than their queue takes, the loads of the next go out when its outputs are there.
     """
     tiles, depth, rate = len(shape.job.tiles), config.control.queue_depth, _cycles_per_byte(bus, events)
     patches = cut["loads"] // tiles
     turns = patches * cut["groups"]
-    computes = patches * sum(len(tile.windows) for tile in shape.job.tiles)
     turn = busy / turns
     weights = events[:, _INDEX["weight_write_bytes"]] * rate
     # Weights that stay are loaded in the first turn of their group.
     first = np.where(cut["holds_weights"], weights / cut["groups"], 0)
     every = np.where(cut["holds_weights"], 0, weights / turns)
     streaming = cut["groups"] * np.maximum(turn, first) + (turns - cut["groups"]) * np.maximum(turn, every)
-    tile = np.maximum(cut["held_bytes"] // patches, 1)
-    loading = np.where(cut["holds_input"], patches, turns)
-    moved = np.where(cut["held_bytes"] > 0, events[:, _INDEX["ifm_write_bytes"]] * rate / loading, 0)
-    ahead = np.where(ifm // tile > 1, np.minimum(busy / computes * (depth + 1), turn), 0)
-    waits = np.where(moved > 0, np.maximum(moved + bus.latency - ahead, 0), 0) * np.maximum(loading - 1, 0)
+    rooms = ifm // np.maximum(cut["held_bytes"] // patches, 1)
+    waits = _waits_for_input(shape, config, bus, events, cut, turn, rooms)
     crowded = (cut["groups"] > 1) & (cut["height"] > depth)
     window = shape.job.tiles[0].windows[0].size * rate
     drain = cut["last_pixels"] + PARAM_BYTES + LANE_LATENCY + config.dense.rows + config.dense.cols
     alone = np.where(cut["holds_weights"], 0, window + bus.latency) + drain
     return np.asarray(streaming + waits + np.where(crowded, (turns - 1) * alone, 0), np.float64)
+
+
+def _waits_for_input(
+    shape: JobShape,
+    config: ArchConfig,
+    bus: Bus,
+    events: NDArray[np.int64],
+    cut: dict[str, NDArray],
+    turn: NDArray[np.float64],
+    rooms: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Cycles beyond those of the turns, where tiles of the input come slower than the array is done with them.
+
+    ``rooms``: tiles that IFM holds. A load goes out when the tile has left whose room it takes, and when no more
+    COMPUTEs before its own are left than their queue takes: this may be turns ahead.
+    """
+    patches = cut["loads"] // len(shape.job.tiles)
+    turns, computes = patches * cut["groups"], patches * sum(len(tile.windows) for tile in shape.job.tiles)
+    loading = np.where(cut["holds_input"], patches, turns)
+    constants = events[:, _INDEX["weight_write_bytes"]] + events[:, _INDEX["param_write_bytes"]]
+    read = events[:, _INDEX["dram_read_bytes"]] - constants
+    filled = events[:, _INDEX["ifm_write_bytes"]] - read
+    moved = (read * _cycles_per_byte(bus, events) + filled / config.bus.data_bytes) / loading
+    there = moved + bus.latency
+    whole, part = np.divmod((config.control.queue_depth + 1) * turns / computes, 1)
+    dispatched = ((1 - part) * turn + there) / (1 + whole)
+    every = np.maximum(moved, np.maximum((turn + there) / np.maximum(rooms, 1), dispatched))
+    waits = np.maximum(every - turn, 0) * np.maximum(loading - 1, 0)
+    return np.asarray(np.where((cut["held_bytes"] > 0) & (read > 0), waits, 0), np.float64)
 
 
 def _uneven_windows(

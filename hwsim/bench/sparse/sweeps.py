@@ -34,8 +34,17 @@ def fifo_depth() -> Iterator[str]:
     )
     yield _figure("eie-fifo-depth", "PE efficiency of EIE's nine layers by queue depth", chart)
     yield ""
-    rows = [(name, *(f"{value:.1%}" for value in values)) for name, values in found.items()]
+    means = [sum(values) / len(found) for values in zip(*found.values(), strict=True)]
+    rows = [(name, *(f"{value:.1%}" for value in values)) for name, values in (*found.items(), ("mean", means))]
     yield from table(("layer", *map(str, _DEPTHS)), rows)
+    yield ""
+    eight = _DEPTHS.index(8)
+    yield (
+        f"The first three doublings, up to 8 places, bring {100 * (means[eight] - means[0]):.1f} points in the mean; "
+        f"16 places in place of 8 another {100 * (means[eight + 1] - means[eight]):.1f}, 32 in place of 16 "
+        f"{100 * (means[-1] - means[-2]):.1f}. "
+        "NT-We, of 600 rows, has some ten in a PE and its columns differ most: it alone still gains much."
+    )
 
 
 def pe_count() -> Iterator[str]:
@@ -57,7 +66,8 @@ def pe_count() -> Iterator[str]:
     yield _figure("eie-scalability", "speed-up of EIE's nine layers per PE, by the number of PEs", chart)
     yield ""
     padding = [Series(name, tuple(100 * r.padding / r.entries for r in found)) for name, found in runs.items()]
-    chart = line_chart("Padding entries", "PEs", _PES, padding, range(0, 51, 10), " %")
+    most = 10 * -(-int(max(max(line.values) for line in padding)) // 10)
+    chart = line_chart("Padding entries", "PEs", _PES, padding, range(0, most + 1, 10), " %")
     yield _figure("eie-padding", "share of padding among the entries of EIE's nine layers, by the number of PEs", chart)
     yield ""
     rows = [

@@ -230,8 +230,10 @@ const drawDetail = () => {
   const parts = [node("p", {}, node("b", { id: "chosen" }, id), ` ${points.model[i]}${points.front[i] ? ", on the front" : ""}${points.feasible[i] ? "" : `, ${points.state[i]}: ${points.reason[i] || "over a constraint"}`}`)];
   const columns = [list(settings.map((f) => [f.label, column(f)[i]])), list(figures.map((f) => [f.label, column(f)[i]]))];
   const closer = data.rechecked[id], run = data.verified[id];
-  if (closer) columns.push(list(Object.entries(closer).map(([name, value]) => [`${name}, by the cycle model`, value])));
-  if (run) columns.push(list(Object.entries(run).map(([name, value]) => [`${name}, in RTL`, value])));
+  const label = (name) => figures.find((f) => f.column === name)?.label ?? name;
+  const again = (title, values) => node("div", {}, node("b", {}, title), list(Object.entries(values).map(([name, value]) => [label(name), value])));
+  if (closer) columns.push(again("By the cycle model", closer));
+  if (run) columns.push(again("In RTL", run));
   parts.push(node("div", { class: "pair" }, ...columns.map((c) => node("div", {}, c))));
   parts.push(node("p", {}, "By itself again: ", node("code", {}, `${data.command} --point ${id}`)));
   const layers = data.layers[id];
@@ -260,8 +262,12 @@ const options = (id, list, chosen, change) => {
   by(id).addEventListener("change", change);
 };
 
-const all = fields.filter((f) => f.kind === "figure"), objectives = all.filter((f) => f.objective), sets = fields.filter((f) => f.kind === "set");
-[state.x, state.y] = [objectives[0], objectives[1] ?? all.find((f) => f !== objectives[0])];
+const all = fields.filter((f) => f.kind === "figure"), sets = fields.filter((f) => f.kind === "set");
+// As the sweep names them: what matters most is first. What is to be large stands upright, over what it costs.
+const objectives = data.objectives.map((name) => all.find((f) => f.column === name)).filter((f) => f !== undefined);
+const gain = objectives.find((f) => f.maximise);
+state.x = objectives.find((f) => f !== gain) ?? all.find((f) => f !== gain);
+state.y = gain ?? objectives.find((f) => f !== state.x) ?? all.find((f) => f !== state.x);
 options("x", all, state.x, () => { state.x = fields[Number(by("x").value)]; draw(); });
 options("y", all, state.y, () => { state.y = fields[Number(by("y").value)]; draw(); });
 options("heat-row", sets, sets.find((f) => f.recipe) ?? sets[0], () => draw());

@@ -25,6 +25,8 @@ MOST_POINTS = 20_000
 """Points on a page. All of those on fronts are; of the others, evenly spread ones."""
 _MOST_LAYERS = 300
 """Points whose layers are on a page: of each front, those that span it first."""
+_MOST_FRONTS = 4
+"""That are told one by one; of more, the page's views tell."""
 
 
 def sweep_page(result: SweepResult, command: str) -> str:
@@ -69,11 +71,14 @@ def _document(title: str, main: Markup, data: dict[str, Any]) -> Markup:
 def _subtitle(result: SweepResult, shown: int) -> str:
     file = result.specification.file
     parts = [f"fidelity {file.fidelity}", f"search: {file.search.sampler}"]
-    parts += [
-        f"{front.group or 'front'}: {len(front.ids):,} on the front, knee {front.knee}, "
-        f"hypervolume {front.hypervolume:.5g}"
-        for front in result.fronts
-    ]
+    if len(result.fronts) > _MOST_FRONTS:
+        parts.append(f"{sum(len(front.ids) for front in result.fronts):,} points on {len(result.fronts)} fronts")
+    else:
+        parts += [
+            f"{front.group or 'front'}: {len(front.ids):,} on the front, knee {front.knee}, "
+            f"hypervolume {front.hypervolume:.5g}"
+            for front in result.fronts
+        ]
     if result.rechecked:
         parts.append(f"{len(result.rechecked):,} checked again by the cycle model")
     if result.verified:
@@ -189,21 +194,20 @@ def _data(result: SweepResult, shown: list[StoredPoint], command: str) -> dict[s
         values = [point.metrics.get(name) for point in shown]
         if any(value is not None for value in values):
             columns[name] = [None if value is None else float(f"{value:.6g}") for value in values]
-            objective = name in file.objectives
             figures.append(
                 {
                     "column": name,
                     "label": metric.label,
                     "short": metric.title,
                     "maximise": metric.maximise,
-                    "objective": objective,
-                    "axis": objective,
+                    "axis": name in file.objectives,
                 }
             )
     return {
         "points": columns,
         "settings": settings,
         "figures": figures,
+        "objectives": list(file.objectives),
         # Where each model has a front of its own, one is shown at a time.
         "model": result.fronts[0].group if result.fronts else "",
         "chosen": next((front.knee for front in result.fronts), None),

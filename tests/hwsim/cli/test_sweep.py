@@ -59,6 +59,11 @@ def test_failures_are_told_and_exit_with_1(capsys):
     ("text", "arguments", "message"),
     [
         (SWEEP + "x: 1\n", (), "mine.yaml: x is not a setting"),
+        (
+            SWEEP + "constraints: [arch.dense.rows > 99]\n",
+            ("--jobs", "0"),
+            "no point of the space satisfies arch.dense.rows > 99",
+        ),
         (SWEEP, ("--point", "zzz"), "--point zzz: neither the study"),
         (SWEEP, ("--study", "none/s.db"), "none/s.db: there is no folder none"),
         (SWEEP, ("--csv", "none/x.csv"), "none/x.csv: there is no folder none"),

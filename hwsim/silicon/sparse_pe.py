@@ -1,0 +1,136 @@
+"""The zero-skipping engine's processing element: what each of its events costs, fitted to its netlist on real layers.
+
+    E = cycles × idle + Σ events × energy of one
+
+The idle PE is measured. The others are the least squares that are not negative, over layers of several densities: a
+mixture of events is what a PE does in every cycle, and none can be had alone. Layers that the fit has not seen say how
+far it carries. Memories are macros outside (:mod:`hwsim.silicon.macros`): their accesses are the SRAM model's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import nnls
+
+from hwsim.silicon.operands import layer_operands
+from hwsim.silicon.power import Energy
+from hwsim.silicon.sparse_stream import EVENTS, SparseStream, idle_stream, pruned, stream
+from hwsim.silicon.specimen import Specimen
+from rtl.verilog import to_verilog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hwsim.silicon.synthesis import Recipe
+    from hwsim.silicon.technology import Technology
+    from rtl.config import ArchConfig
+
+__all__ = ["Event", "Observation", "SparseEnergies", "fit", "measure_sparse_pe"]
+
+TOP = "processing_element"
+_CYCLES = 300
+FITTED = (("conv3", 0.02), ("conv3", 0.05), ("conv3", 0.15), ("conv3", 1.0), ("pointwise", 0.06), ("pointwise", 0.5))
+"""Layers and shares of weights that are kept, by which the energies are found."""
+HELD_OUT = (("conv2", 0.03), ("conv2", 0.1), ("conv2", 0.4))
+"""And by which they are judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Energy of one event, in pJ."""
+
+    logic: float
+    register: float
+    """Flip-flops, and their clock where it is gated."""
+
+    @property
+    def total(self) -> float:
+        """Both."""
+        return self.logic + self.register
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A layer in the netlist."""
+
+    layer: str
+    density: float
+    """Share of weights that are kept; 0..1."""
+    counts: tuple[int, ...]
+    cycles: int
+    measured: Energy
+    """Per cycle, glitches included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparseEnergies:
+    """Of one PE."""
+
+    config: ArchConfig
+    specimen: Specimen
+    idle: Energy
+    """Per cycle."""
+    events: dict[str, Event]
+    """By the names of :data:`~hwsim.silicon.sparse_stream.EVENTS`."""
+    fitted: tuple[Observation, ...]
+    held_out: tuple[Observation, ...]
+
+    def predicted(self, seen: Observation) -> float:
+        """Energy of a cycle of a layer by the events that it has, in pJ."""
+        counted = sum(n * self.events[name].total for name, n in zip(EVENTS, seen.counts, strict=True))
+        return self.idle.total + counted / seen.cycles
+
+    def error(self, seen: tuple[Observation, ...]) -> float:
+        """The largest, as a share of what was measured."""
+        return max(abs(self.predicted(o) / o.measured.total - 1) for o in seen)
+
+
+def measure_sparse_pe(config: ArchConfig, technology: Technology, folder: Path, recipe: Recipe) -> SparseEnergies:
+    """Synthesise the PE of ``config``, measure it, and split what it takes among events.
+
+    Raises:
+        ConfigError: ``config`` has no sparse engine.
+        ModelError: its entries hold weights and not codes.
+        ToolError: Yosys or Icarus is missing.
+
+    """
+    specimen = Specimen(to_verilog(config), TOP, technology, folder, recipe)
+    layers = {layer.layer: layer for layer in layer_operands()}
+
+    def observed(name: str, density: float) -> Observation:
+        made = stream(pruned(layers[name], config, density=density), config, cycles=_CYCLES)
+        return _observation(specimen, made, name, density)
+
+    first, density = FITTED[0]
+    still = idle_stream(pruned(layers[first], config, density=density), config)
+    idle = specimen.energy(still.stimulus)
+    fitted = tuple(observed(*case) for case in FITTED)
+    return SparseEnergies(
+        config=config,
+        specimen=specimen,
+        idle=idle,
+        events=fit(fitted, idle),
+        fitted=fitted,
+        held_out=tuple(observed(*case) for case in HELD_OUT),
+    )
+
+
+def _observation(specimen: Specimen, made: SparseStream, layer: str, density: float) -> Observation:
+    measured = specimen.energy(made.stimulus)
+    return Observation(layer, density, made.counts, made.stimulus.measured, measured)
+
+
+def fit(observations: tuple[Observation, ...], idle: Energy) -> dict[str, Event]:
+    """Energies of events by least squares, none negative. Relative errors count alike, whatever the layer."""
+    counts = np.array([np.divide(o.counts, o.cycles) for o in observations])
+    scale = np.array([1 / o.measured.total for o in observations])
+
+    def parts(above: list[float]) -> list[float]:
+        return nnls(counts * scale[:, None], np.array(above) * scale)[0].tolist()
+
+    logic = parts([o.measured.logic - idle.logic for o in observations])
+    register = parts([o.measured.register + o.measured.clock - idle.register - idle.clock for o in observations])
+    return {name: Event(a, b) for name, a, b in zip(EVENTS, logic, register, strict=True)}
