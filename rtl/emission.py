@@ -16,8 +16,8 @@ _SCRIPT = (
     "read_rtlil <<RTLIL\n{}\nRTLIL\ndelete s:0\nproc -nomux -norom\nmemory_collect\nwrite_verilog -norename -noattr\n"
 )
 
-# What a cell's port of no bits is connected to. Amaranth keeps such ports and signals, and Verilog has none: Yosys would
-# write two bits, `[-1:0]`.
+# What a cell's port of no bits is connected to. Amaranth keeps such ports and signals, and Verilog has none: Yosys
+# would write two bits, `[-1:0]`.
 _NO_BITS = re.compile(r"^    connect \\[a-z]\S* \{  \}\n", re.MULTILINE)
 
 # Names the build of Yosys: the only part of the text that the hardware does not determine.
