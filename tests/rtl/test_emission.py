@@ -7,7 +7,7 @@ from amaranth import Module, Mux
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.cell import emit
+from rtl.cell import Cell, emit
 from rtl.emission import EmissionError
 
 
@@ -85,6 +85,39 @@ def test_a_memory_of_zeros_takes_one_loop():
 
 def test_a_memory_of_anything_else_keeps_its_words():
     assert "table[2] = 4'h7;" in emit(Steady(), "steady").replace("\\table ", "table")
+
+
+class Part(Cell):
+    """A port of no bits, as an index into one of one."""
+
+    def __init__(self) -> None:
+        super().__init__((), {"index": In(0), "word": In(4), "next": Out(4), "same": Out(0)})
+
+    def body(self) -> Module:
+        m = Module()
+        m.d.comb += [self.next.eq(self.word + self.index + 1), self.same.eq(self.index)]
+        return m
+
+
+class Whole(wiring.Component):
+    word: In(4)
+    next: Out(4)
+    index: In(0)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.part = part = Part()
+        m.d.comb += [part.index.eq(self.index), part.word.eq(self.word), self.next.eq(part.next)]
+        return m
+
+
+def test_a_signal_of_no_bits_is_left_out():
+    text = emit(Whole(), "whole")
+    assert "[-1:0]" not in text
+    assert not re.search(r"\b(?:index|same)\b", text)
+    assert re.findall(r"^  part part \(\n(.*?)^  \);", text, re.MULTILINE | re.DOTALL) == [
+        "    .next(next),\n    .word(word)\n"
+    ]
 
 
 def test_the_text_does_not_name_the_tool_that_wrote_it():
