@@ -21,6 +21,7 @@ from rtl.control.path import ControlPath
 from rtl.control.timing import DISPATCH_TO_HEAD, ISSUE_TO_HEAD, schedule
 from rtl.dma.timing import LoadTiming, StoreTiming
 from rtl.dma.timing_fetch import FetchTiming
+from rtl.engine import Retire
 from rtl.isa import ENGINE_COUNT, INSTRUCTION_BYTES, Engine, encode
 from rtl.post.timing import PostTiming
 
@@ -202,27 +203,30 @@ class _Pass:
 
     def answers(self) -> list[dict[str, int]]:
         """What the engines say, cycle by cycle: inputs of :class:`ControlPath` that change."""
-        cycles = self.schedule.cycles
-        rows = [dict.fromkeys(("idles", *(f"early_{e}" for e in range(ENGINE_COUNT))), 0) for _ in range(cycles)]
+        silent = {"idles": 0}
+        for engine in Engine:
+            silent |= {f"engines_{engine}_ready": 0, f"retires_{engine}": 0, f"early_{engine}": 0}
+        rows = [dict(silent) for _ in range(self.schedule.cycles)]
         for engine, steps in self.steps.items():
-            taken, free = [step.issue for step in steps], 0
-            for cycle in range(cycles):
-                rows[cycle] |= {f"engines_{engine}_ready": 0, f"retires_{engine}": 0}
-            for step in [*steps, None]:
-                for cycle in range(step.ready if step else free, (step.issue + 1) if step else cycles):
-                    rows[cycle][f"engines_{engine}_ready"] = 1
-                free = step.issue + 1 if step else cycles
-            flying = np.zeros(cycles, bool)
-            for step in steps:
-                flying[step.issue + 1 : step.retire + 1] = True
-                signal = step.instruction.signal & ~step.instruction.early
-                rows[step.retire][f"retires_{engine}"] = 1 | step.instruction.layer << 1 | signal << 13
-                if step.instruction.early:
-                    rows[step.early][f"early_{engine}"] |= step.instruction.early
-            for cycle in np.flatnonzero(~flying):
-                rows[cycle]["idles"] |= 1 << engine
-            assert taken == sorted(taken)
+            self._answer(engine, steps, rows)
         return rows
+
+    def _answer(self, engine: Engine, steps: Sequence[_Step], rows: list[dict[str, int]]) -> None:
+        """What one engine says. It is ready until it is given an instruction; behind its last one, for ever."""
+        flying = np.zeros(len(rows), bool)
+        for step in steps:
+            flying[step.issue + 1 : step.retire + 1] = True
+            for row in rows[step.ready : step.issue + 1]:
+                row[f"engines_{engine}_ready"] = 1
+            given = step.instruction.signal & ~step.instruction.early
+            retired = {"valid": 1, "layer": step.instruction.layer, "signal": given}
+            rows[step.retire][f"retires_{engine}"] = Retire.const(retired).as_bits()
+            if step.instruction.early:
+                rows[step.early][f"early_{engine}"] |= step.instruction.early
+        for row in rows[steps[-1].issue + 1 if steps else 0 :]:
+            row[f"engines_{engine}_ready"] = 1
+        for cycle in np.flatnonzero(~flying):
+            rows[cycle]["idles"] |= 1 << engine
 
 
 class _Dram:
