@@ -318,7 +318,11 @@ class Sparse(Instruction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostConfig(Instruction):
-    """Constants of a layer's output stage; kept until the next one. See :class:`compiler.ir.integer.Residual`."""
+    """Constants of a layer's output stage; kept until the next one.
+
+    A requantised sum is ``q``, with ``zero_point`` added and clipped to ``low .. high``. A POST with a residual ``r``
+    writes ``clip((q * main + r * skip + offset) >> shift, residual_low, residual_high)``.
+    """
 
     OPCODE: ClassVar[Opcode] = Opcode.POST_CONFIG
     ENGINE: ClassVar[Engine | None] = Engine.POST

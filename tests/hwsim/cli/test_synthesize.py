@@ -24,6 +24,7 @@ from tests.hwsim.cli.command_line import hwsim
         (b"library (x) { }", "not a Liberty library: it has no cells"),
         (gzip.compress(b"library (x) { }")[:12], "cannot be read: the gzip data ends early"),
     ],
+    ids=["absent", "empty", "cut off"],
 )
 def test_a_library_that_is_none_is_one_line_and_exit_2(capsys, tmp_path: Path, content, message: str) -> None:
     file = tmp_path / "cells.lib.gz"
