@@ -16,7 +16,6 @@ from compiler.mapping.analytic.cycles import plan_cycles
 from compiler.mapping.analytic.events import plan_events
 from compiler.mapping.plan import Plan
 from compiler.mapping.sparse.events import sparse_events
-from compiler.mapping.sparse.expected import expected_cycles
 from compiler.mapping.sparse.plan import SparsePlan
 from rtl.counters import COUNTERS
 
@@ -46,24 +45,14 @@ class AnalyticCycles:
 
 
 def analytic_cycles(
-    plans: Sequence[Plan | SparsePlan],
-    config: ArchConfig,
-    density: Mapping[str, float],
-    *,
-    balanced: bool = False,
+    plans: Sequence[Plan | SparsePlan], config: ArchConfig, density: Mapping[str, float]
 ) -> AnalyticCycles:
-    """Cycles and events of ``plans`` on ``config``, for inputs of sparse layers of that ``density``, by tensor.
-
-    ``balanced`` says of their rows that they are spread over PEs by their weights, and not as they come.
-    """
-    cycles, counters = np.zeros(len(plans), np.int64), np.zeros((len(plans), len(COUNTERS)), np.int64)
-    dense = [k for k, plan in enumerate(plans) if isinstance(plan, Plan)]
+    """Cycles and events of ``plans`` on ``config``, for inputs of sparse layers of that ``density``, by tensor."""
+    counters = np.zeros((len(plans), len(COUNTERS)), np.int64)
+    dense = {k: plan for k, plan in enumerate(plans) if isinstance(plan, Plan)}
     if dense:
-        part = [plan for plan in plans if isinstance(plan, Plan)]
-        cycles[dense], counters[dense] = plan_cycles(part, config), plan_events(part, config)
+        counters[list(dense)] = plan_events(list(dense.values()), config)
     for k, plan in enumerate(plans):
         if isinstance(plan, SparsePlan):
-            share = density[plan.job.source]
-            cycles[k] = expected_cycles(plan, config, share, balanced=balanced)
-            counters[k] = sparse_events(plan, config, share)
-    return AnalyticCycles(cycles, counters)
+            counters[k] = sparse_events(plan, config, density[plan.job.source])
+    return AnalyticCycles(plan_cycles(plans, config, density), counters)

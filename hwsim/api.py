@@ -160,7 +160,7 @@ def network_cost(
     if fidelity == "analytic":
         infos = tuple(layer_info(plan) for plan in plans)
         known = assumed_density(graph) if density is None else density
-        found = analytic_cycles(plans, config, known, balanced=rows == "balanced")
+        found = analytic_cycles(plans, config, known)
         return NetworkCost(network=network, infos=infos, cycles=found, program=None, coded=coded)
     program = compile_plans(graph, config, plans)
     works = None

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import hwsim
 from compiler.errors import ModelError
+from compiler.interpreter import interpret
+from compiler.ir.integer import Conv
 from compiler.mapping.compile import compile_plans
 from compiler.mapping.planner import plan_graph
+from hwsim.activity import program_works
 from hwsim.analytic import analytic_cycles
-from hwsim.api import estimate, mapper_objective
+from hwsim.api import estimate, given_inputs, mapper_objective, network_cost
 from hwsim.cycles import program_cycles
 from hwsim.errors import InputError
-from hwsim.network import load_network
+from hwsim.network import Network, load_network
 from rtl.config import ArchConfig, MemoryConfig, SparseConfig, load_arch
 from rtl.counters import COUNTERS
 from rtl.timing import Events
@@ -120,3 +125,45 @@ def test_a_sparse_layer_costs_what_its_densities_lead_to_expect(rows):
         assert ours[name] == pytest.approx(theirs[name], rel=0.05), name
     for name in ("dram_read_bytes", "dram_write_bytes", "spmat_write_bytes", "pointer_write_bytes", "requantized"):
         assert ours[name] == theirs[name], name
+
+
+def _pruned(model: str, keep: float) -> Network:
+    """``model`` with a share of ``keep`` of the weights of every layer, on 15 levels: a codebook of 4 bits."""
+    network = load_network(model)
+    graph = network.graph.copy()
+    for op in graph.select(Conv):
+        size = np.abs(op.weights.astype(np.float64))
+        level = max(1, round(size.max() / 7))
+        nearest = np.sign(op.weights) * np.clip(np.rint(size / level), 1, 7)
+        weights = np.where(size > np.quantile(size, 1 - keep), nearest, 0) * level
+        graph.replace(op.name, dataclasses.replace(op, weights=weights.astype(np.int16)))
+    return dataclasses.replace(network, graph=graph)
+
+
+@pytest.mark.parametrize("arch", ["eie-64", "hybrid-16x16-eie-16"])
+@pytest.mark.parametrize(("model", "layers"), [("digits-mlp", 3), ("digits-cnn", 6)])
+def test_a_network_of_sparse_layers_costs_what_its_densities_lead_to_expect(model, layers, arch):
+    """A layer's weights are loaded while the ones before it compute, and are most of what so small a network takes."""
+    network, config = _pruned(model, 0.5), load_arch(arch)
+    found, exact = (network_cost(network, config, f, engine="sparse") for f in ("analytic", "cycle"))
+    assert sum(info.engine == "sparse" for info in exact.infos) >= layers
+    assert found.cycles.cycles == pytest.approx(exact.cycles.cycles, rel=0.05)
+
+
+@pytest.mark.parametrize("arch", ["eie-64", "hybrid-16x16-eie-16"])
+def test_what_is_left_to_expect_is_where_zeros_lie(arch):
+    """Told the densities of the very input, cycles are closer still; and padding is not broadcast."""
+    network, config = _pruned("digits-cnn", 0.3), load_arch(arch)
+    graph = network.graph
+    values = interpret(graph, given_inputs(network, None, 0))
+    zeros = {tensor.name: tensor.quant.zero_point for tensor in graph.tensors() if tensor.quant is not None}
+    density = {name: float((values[name] != zero).mean()) for name, zero in zeros.items() if name in values}
+    plans = plan_graph(graph, config, density=density, engine="sparse")
+    program = compile_plans(graph, config, plans)
+    exact = program_cycles(program, config, program_works(program, config, values))
+    found = analytic_cycles(plans, config, density)
+    assert found.cycles == pytest.approx(exact.cycles, rel=0.02)
+    index = {counter.name: k for k, counter in enumerate(COUNTERS)}
+    for name in ("sparse_broadcasts", "sparse_macs", "sparse_padding", "sparse_pushes"):
+        ours, theirs = (counters[:, index[name]].sum() for counters in (found.counters, exact.counters))
+        assert ours == pytest.approx(theirs, rel=0.03), name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.mapping.analytic.traffic import Row, TileLoad, input_rows
+from compiler.mapping.analytic.traffic import TileLoad, input_rows, skip_row
 from compiler.mapping.plan import held_bytes
 from compiler.mapping.tiling import input_pitch
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from compiler.mapping.plan import Plan
     from compiler.mapping.tiling import Patch
 
-__all__ = ["Inputs", "Source"]
+__all__ = ["Inputs", "Source", "load_tile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,8 @@ class Inputs:
         use = self._held.get(("skip", number))
         if use is not None:
             return use
-        patch, channels, width = self._patches[number], plan.channels, plan.job.out_shape[1]
-        row_bytes = patch.width * channels
-        offset = (patch.y * width + patch.x) * channels
-        row = Row.of(1, offset, width * channels, patch.height, row_bytes, row_bytes)
-        tile = TileLoad(patch.height * row_bytes, (), row)
+        patch = self._patches[number]
+        tile = TileLoad(patch.height * patch.width * plan.channels, (), skip_row(plan, patch))
         assert plan.job.skip is not None
         return self._load("skip", number, tile, plan.job.skip)
 
@@ -93,14 +90,20 @@ class Inputs:
         return found
 
     def _load(self, role: str, number: int, tile: TileLoad, tensor: str) -> Use:
-        machine = self._machine
-        use, wait = machine.ifm.put(tile.size)
-        for rows, row_bytes in tile.fills:
-            machine.load(machine.ports.load.fill(rows, row_bytes), wait)
-        if tile.row is not None:
-            pattern = machine.ports.load.pattern(tile.row)
-            machine.load(pattern, max(wait, self._course.wait_for_stores(tensor, tile.row)))
-        use.loaded = machine.load_retire
+        use = load_tile(self._course, tile, tensor)
         if self._plan.hold_input:
             self._held[role, number] = use
         return use
+
+
+def load_tile(course: Course, tile: TileLoad, tensor: str) -> Use:
+    """A tile of ``tensor``, loaded into IFM."""
+    machine = course.machine
+    use, wait = machine.ifm.put(tile.size)
+    for rows, row_bytes in tile.fills:
+        machine.load(machine.ports.load.fill(rows, row_bytes), wait)
+    if tile.row is not None:
+        pattern = machine.ports.load.pattern(tile.row)
+        machine.load(pattern, max(wait, course.wait_for_stores(tensor, tile.row)))
+    use.loaded = machine.load_retire
+    return use

@@ -17,7 +17,8 @@ from rtl.control.timing import RETIRE_TO_DONE
 from rtl.dense.timing import COMPUTE_DECODE
 from rtl.dma.timing_fetch import fetch_block_bytes
 from rtl.isa import INSTRUCTION_BYTES
-from rtl.post.timing import LANE_LATENCY, POST_DECODE, POST_TAIL
+from rtl.post.timing import LANE_LATENCY, POST_DECODE, POST_TAIL, SPARSE_LANE_LATENCY
+from rtl.sparse.layout import SparseLayout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from compiler.mapping.analytic.ring import Use
     from compiler.mapping.analytic.streams import Stream
     from compiler.mapping.analytic.transfers import Port
+    from compiler.mapping.sparse.expected import Flow
     from rtl.config import ArchConfig
 
 __all__ = ["Machine", "Ports"]
@@ -56,15 +58,34 @@ class Machine:
         self.compute_ready = self.compute_free = self.compute_retire = 0
         self.leaving = self.leaving_until = 0
         self.post_ready = self.post_empty = self.post_retire = 0
-        self._lanes = LANE_LATENCY + config.dense.cols - 1
+        self._lanes = LANE_LATENCY + (config.dense_engine.cols if config.dense_engine else 1) - 1
         self.half = 0
         self.filled = [0, 0]
         """Of each half of the accumulators: when the last COMPUTE into it lets a POST begin,"""
         self.drained = [0, 0]
         """and the last POST out of it."""
+        self._begin_sparse()
         self.ifm = Ring(memory.ifm_kib * 1024, banks)
         self.weights = Ring(memory.weight_kib * 1024, banks)
         self.params = Ring(memory.param_kib * 1024, banks)
+
+    def _begin_sparse(self) -> None:
+        """The zero-skipping engine, if there is one: it has zeroed its sums before it takes anything."""
+        sparse = self.config.sparse_engine
+        self.sparse_ready = self._zeroed = sparse.accumulators if sparse else 0
+        self.sparse_retire = _NEVER
+        self._sparse_turn = self.config.dense_engine is None
+        """Whether the COMPUTE queue gave to the sparse engine last."""
+        self.sparse_half = 0
+        self.summed, self.cleared = [0, 0], [0, 0]
+        """Of each half of its sums: when the last SPARSE into it retires, and the last SPARSE_POST out of it."""
+        self.sparse_post_empty = 0
+        layout = SparseLayout(self.config) if sparse else None
+        self.spmat = Ring(layout.spmat_bytes, layout.row_stride) if layout else Ring(0, 1)
+        self.pointers = Ring(layout.pointer_bytes, layout.pointer_stride) if layout else Ring(0, 1)
+        self.tables = [0] * (sparse.tables if sparse else 0)
+        """When each table of the codebook was last read."""
+        self.table = 0
 
     # Instruction fetch -------------------------------------------------------------------------------------------
 
@@ -135,7 +156,10 @@ class Machine:
         if self.drained[half] > wait:
             wait = self.drained[half]
         walk, spacing, vectors, leave, summed, block, leaving, beside = stream
-        start = self._issue(self.computes, self.compute_ready, wait) + COMPUTE_DECODE + walk
+        if self._sparse_turn:
+            start = self._dense_turn(wait) + COMPUTE_DECODE + walk
+        else:
+            start = self._issue(self.computes, self.compute_ready, wait) + COMPUTE_DECODE + walk
         walked = start + beside
         if self.compute_free > start:
             start = self.compute_free
@@ -149,6 +173,28 @@ class Machine:
         self.filled[half] = free + summed
         self.compute_retire = free + leave
         return self.compute_retire
+
+    def _dense_turn(self, wait: int) -> int:
+        """The issue of a COMPUTE behind a SPARSE: it waits, out of the queue, until that one is over."""
+        cycle = self._issue(self.computes, self.sparse_ready, wait)
+        self._sparse_turn = False
+        return max(cycle + 1, self.sparse_retire + 1, self.compute_ready)
+
+    def sparse(self, flow: Flow, wait: int) -> int:
+        """A SPARSE into the current half of the sums."""
+        half = self.sparse_half
+        wait = max(wait, self.cleared[half])
+        if self._sparse_turn:
+            cycle = self._issue(self.computes, self.sparse_ready, wait)
+        else:
+            cycle = self._issue(self.computes, self.compute_ready, wait)
+            self._sparse_turn = True
+            cycle = max(cycle + 1, self.compute_retire + 1, self.sparse_ready)
+        handed = max(cycle + 1, self.sparse_retire + 2)
+        self.sparse_ready = max(cycle + flow.scanned, handed + flow.scanned_late) + 1
+        self.sparse_retire = max(cycle + flow.retired, handed + flow.retired_late)
+        self.summed[half] = self.compute_retire = self.sparse_retire
+        return self.sparse_retire
 
     def computes_of(self, streams: Sequence[Stream], weights: Sequence[Use], ready: int) -> None:
         """COMPUTEs into the current half, with weights of their own, of one input that is there since ``ready``."""
@@ -167,10 +213,20 @@ class Machine:
         self.drained[half] = self.post_retire = last + self._lanes
         return self.post_retire
 
+    def sparse_post(self, cycles: int, wait: int) -> int:
+        """A SPARSE_POST of so many cycles out of the current half of the sums."""
+        half = self.sparse_half
+        cycle = self._issue(self.posts, self.post_ready, max(wait, self.summed[half]))
+        last = max(cycle + POST_DECODE, self.post_empty, self._zeroed) + cycles
+        self.post_ready = last + 1 + POST_TAIL
+        self.sparse_post_empty = last + SPARSE_LANE_LATENCY + 1
+        self.cleared[half] = self.post_retire = last + SPARSE_LANE_LATENCY
+        return self.post_retire
+
     def post_alone(self, cycles: int, wait: int) -> int:
         """A POST_CONFIG, or a POST_FILL of so many cycles."""
         cycle = self._issue(self.posts, self.post_ready, wait)
-        self.post_retire = max(cycle + POST_DECODE, self.post_empty) + cycles + 1
+        self.post_retire = max(cycle + POST_DECODE, self.post_empty, self.sparse_post_empty) + cycles + 1
         self.post_ready = self.post_retire
         return self.post_retire
 
@@ -187,7 +243,9 @@ class Machine:
         for name in ("loads", "computes", "posts", "stores", "_fetched_ends", "_taken"):
             setattr(other, name, getattr(self, name).copy())
         other.filled, other.drained = self.filled.copy(), self.drained.copy()
-        other.ifm, other.weights, other.params = self.ifm.copy(), self.weights.copy(), self.params.copy()
+        other.summed, other.cleared, other.tables = self.summed.copy(), self.cleared.copy(), self.tables.copy()
+        for name in ("ifm", "weights", "params", "spmat", "pointers"):
+            setattr(other, name, getattr(self, name).copy())
         return other
 
     @property

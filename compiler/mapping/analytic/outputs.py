@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, NamedTuple
 from compiler.mapping.analytic.course import Access
 from compiler.mapping.analytic.traffic import Row, store_row
 from compiler.mapping.plan import aligned
+from compiler.mapping.sparse.plan import SparsePlan
 
 if TYPE_CHECKING:
     from compiler.mapping.analytic.course import Course
     from compiler.mapping.plan import Plan
     from compiler.mapping.tiling import Patch
 
-__all__ = ["Outputs", "Room"]
+__all__ = ["Channels", "Outputs", "Room"]
 
 _LATE = 64
 """STOREs that may be under way when a layer ends."""
+
+
+class Channels(NamedTuple):
+    """Output channels that go over a tile together."""
+
+    first: int
+    """Of those that the job writes."""
+    written: int
+    """How many."""
 
 
 class Room(NamedTuple):
@@ -33,21 +43,24 @@ class Room(NamedTuple):
 class Outputs:
     """As the code generator has them."""
 
-    def __init__(self, course: Course, plan: Plan) -> None:
+    def __init__(self, course: Course, plan: Plan | SparsePlan) -> None:
         self._course = course
         self._machine = course.machine
         self._plan = plan
         self._banks = course.config.banks
         self._region = plan.target.block if plan.target is not None else plan.staging
         self._next = self._region.start
-        self._channels: dict[int, int] = {}  # of the group that begins with a filter tile
         self._tiles: list[Access] = []
         """What is in the ring that the output passes through,"""
         self._reads: list[Access] = []
         """and what the last STOREs read."""
         self.readers = [a for a in course.used if a.touches(self._region.start, self._region.stop)]
         """What is still read where this layer writes: by earlier layers, and by its own STOREs of an output that stays,
-        whose rows lie between those of the tiles that follow. In the ring, tiles are apart: :attr:`Room.free`."""
+        whose rows lie between those of the tiles that follow, or that is written in steps. In the ring, tiles are
+        apart: :attr:`Room.free` is when all of one is free."""
+        self._by_steps = isinstance(plan, SparsePlan)
+        self._writes: list[Access] = []
+        """What the POSTs of a tile write that goes by steps; for any other tile the last one says when it is there."""
         # A list of its own: what others may go on from stays as it is.
         self.stores = course.stored[plan.job.target] = [*course.stored.get(plan.job.target, ())]
 
@@ -68,23 +81,17 @@ class Outputs:
         self.readers = [a for a in self.readers if a.retire >= past]
         return max((a.retire for a in self.readers if a.touches(start, stop)), default=0)
 
-    def room(self, patch: Patch, numbers: range) -> Room:
-        """Room for filter tiles ``numbers`` of a patch."""
+    def room(self, patch: Patch, channels: Channels) -> Room:
+        """Room for those channels of a patch."""
+        self._writes.clear()
         plan, job = self._plan, self._plan.job
         target = plan.target
         if target is not None:
             base = target.origin + patch.y * target.pitch + patch.x * plan.channels + job.channel_offset
             return Room(base, plan.channels, target.pitch, 0)
-        written = self._written(numbers)
+        first, written = channels
         start, free = self._stage(patch.height * patch.width * written)
-        return Room(start - job.tiles[numbers.start].channel, written, patch.width * written, free)
-
-    def _written(self, numbers: range) -> int:
-        """Channels of filter tiles ``numbers``."""
-        found = self._channels.get(numbers.start)
-        if found is None:
-            found = self._channels[numbers.start] = sum(self._plan.job.tiles[n].filters for n in numbers)
-        return found
+        return Room(start - first, written, patch.width * written, free)
 
     def _stage(self, size: int) -> tuple[int, int]:
         start = self._next
@@ -107,14 +114,17 @@ class Outputs:
         start = plan.staging.start if plan.target is None else plan.target.origin + plan.job.channel_offset
         return Room(start, plan.channels, plan.channels, 0)
 
-    def store(self, patch: Patch, numbers: range, room: Room) -> None:
+    def step_written(self, start: int, stop: int, retire: int) -> None:
+        """Note a POST of a tile that is written in steps."""
+        self._writes.append(Access(start, stop, retire))
+
+    def store(self, patch: Patch, which: Channels, room: Room) -> None:
         """A finished tile to DRAM, in as few rows as its layout allows."""
         plan, job = self._plan, self._plan.job
         if not plan.stores:
             return
         machine, channels, width = self._machine, plan.channels, job.out_shape[1]
-        first = job.tiles[numbers.start].channel
-        written = self._written(numbers)
+        first, written = which
         ofm = room.base + first
         if written == channels:
             self._store(store_row(plan, patch.y, patch.x, patch.height, patch.width), ofm, room.pitch)
@@ -129,11 +139,15 @@ class Outputs:
 
     def _store(self, row: Row, ofm: int, stride: int) -> None:
         machine = self._machine
-        retire = machine.store(machine.ports.store.pattern(row), machine.post_retire)
+        stop = ofm + (row.rows - 1) * stride + row.row_bytes
+        wait = machine.post_retire
+        if self._writes:
+            wait = max(a.retire for a in self._writes if a.touches(ofm, stop))
+        retire = machine.store(machine.ports.store.pattern(row), wait)
         self.stores.append(Access(row.offset, row.offset + (row.rows - 1) * row.stride + row.row_bytes, retire))
-        read = Access(ofm, ofm + (row.rows - 1) * stride + row.row_bytes, retire)
+        read = Access(ofm, stop, retire)
         self._reads.append(read)
-        if self._plan.target is not None:
+        if self._by_steps or self._plan.target is not None:
             self.readers.append(read)
 
     def leave(self) -> None:

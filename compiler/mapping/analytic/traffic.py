@@ -11,16 +11,29 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from compiler.mapping.plan import Plan, once, param_chunks, plan_patches
+from compiler.mapping.plan import Plan, input_area, once, param_chunks, plan_patches
 from compiler.mapping.tiling import input_pitch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compiler.mapping.job import Window
+    from compiler.mapping.job import Job, Window
+    from compiler.mapping.sparse.plan import SparsePlan
+    from compiler.mapping.tiling import Patch
     from rtl.config import ArchConfig
 
-__all__ = ["Row", "TileLoad", "input_loads", "input_rows", "load_rows", "store_row", "store_rows", "touched"]
+__all__ = [
+    "Row",
+    "TileLoad",
+    "input_load",
+    "input_loads",
+    "input_rows",
+    "load_rows",
+    "skip_row",
+    "store_row",
+    "store_rows",
+    "touched",
+]
 
 _MAX_ROW_BYTES = (1 << 20) - 1
 
@@ -79,28 +92,24 @@ class TileLoad(NamedTuple):
 @once
 def input_loads(plan: Plan, banks: int) -> list[TileLoad]:
     """Those of every patch, wherever the input is."""
-    job = plan.job
+    natural = 0 if plan.job.hold else plan.job.natural_run
+    return [input_load(plan.job, patch, natural, banks) for patch in plan.patches]
+
+
+def input_load(job: Job, patch: Patch, natural: int, banks: int) -> TileLoad:
+    """What a patch reads; ``natural``: the run that its rows line up for, 0 for none."""
     height, width, channels = job.in_shape
-    (down, across), (taps_y, taps_x), (pad_y, pad_x) = job.strides, job.kernel, job.pads[:2]
-    if job.hold:
-        down = across = taps_y = taps_x = 1
-        pad_y = pad_x = 0
-    natural = 0 if job.hold else job.natural_run
-    loads = []
-    for patch in plan.patches:
-        y, x = patch.y * down - pad_y, patch.x * across - pad_x
-        rows, cols = (patch.height - 1) * down + taps_y, (patch.width - 1) * across + taps_x
-        top, left = max(0, -y), max(0, -x)
-        bottom, right = max(0, y + rows - height), max(0, x + cols - width)
-        pitch = input_pitch(cols, channels, natural, banks)
-        inner, across_inner = rows - top - bottom, cols - left - right
-        fills = ((1, top * pitch), (1, bottom * pitch), (inner, left * channels), (inner, right * channels))
-        row = None
-        if inner > 0 and across_inner > 0:
-            offset = ((y + top) * width + x + left) * channels
-            row = Row.of(1, offset, width * channels, inner, across_inner * channels, pitch)
-        loads.append(TileLoad(rows * pitch, tuple([fill for fill in fills if fill[0] > 0 and fill[1] > 0]), row))
-    return loads
+    area = input_area(job, patch)
+    y, x, rows, cols = area.y, area.x, area.rows, area.cols
+    top, left, bottom, right = area.inside(height, width)
+    pitch = input_pitch(cols, channels, natural, banks)
+    inner, across_inner = rows - top - bottom, cols - left - right
+    fills = ((1, top * pitch), (1, bottom * pitch), (inner, left * channels), (inner, right * channels))
+    row = None
+    if inner > 0 and across_inner > 0:
+        offset = ((y + top) * width + x + left) * channels
+        row = Row.of(1, offset, width * channels, inner, across_inner * channels, pitch)
+    return TileLoad(rows * pitch, tuple([fill for fill in fills if fill[0] > 0 and fill[1] > 0]), row)
 
 
 def input_rows(plan: Plan, banks: int) -> list[TileLoad]:
@@ -113,11 +122,14 @@ def skip_rows(plan: Plan) -> list[Row]:
     job = plan.job
     if job.skip is None or plan.skip is not None or plan.kept_skip:
         return []
-    width, channels = job.out_shape[1], plan.channels
-    return [
-        Row.of(1, (p.y * width + p.x) * channels, width * channels, p.height, p.width * channels, p.width * channels)
-        for p in plan_patches(plan)
-    ]
+    return [skip_row(plan, patch) for patch in plan_patches(plan)]
+
+
+def skip_row(plan: Plan | SparsePlan, p: Patch) -> Row:
+    """The load of a patch of a residual."""
+    width, channels = plan.job.out_shape[1], plan.channels
+    row_bytes = p.width * channels
+    return Row.of(1, (p.y * width + p.x) * channels, width * channels, p.height, row_bytes, row_bytes)
 
 
 def load_rows(plan: Plan, config: ArchConfig) -> dict[str, list[Row]]:
@@ -189,7 +201,7 @@ def store_rows(plan: Plan) -> list[Row]:
     return rows
 
 
-def store_row(plan: Plan, y: int, x: int, height: int, width: int) -> Row:
+def store_row(plan: Plan | SparsePlan, y: int, x: int, height: int, width: int) -> Row:
     """The store of a patch with all its channels."""
     channels, across = plan.channels, plan.job.out_shape[1]
     pitch = plan.target.pitch if plan.target is not None else width * channels

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from compiler.mapping.analytic.constants import Constants
 from compiler.mapping.analytic.inputs import Inputs
-from compiler.mapping.analytic.outputs import Outputs
+from compiler.mapping.analytic.outputs import Channels, Outputs
 from compiler.mapping.analytic.streams import Streams
 from compiler.mapping.tiling import Patch
 
@@ -53,14 +53,20 @@ class _Walk:
     def _groups(self) -> None:
         for numbers in self.plan.groups:
             self.constants.begin_group(numbers)
+            channels = self._channels(numbers)
             for number in range(len(self.patches)):
-                self._patch(number, numbers)
+                self._patch(number, numbers, channels)
 
-    def _patch(self, number: int, numbers: range) -> None:
+    def _channels(self, numbers: range) -> Channels:
+        """Those of filter tiles ``numbers``."""
+        tiles = self.job.tiles
+        return Channels(tiles[numbers.start].channel, sum(tiles[n].filters for n in numbers))
+
+    def _patch(self, number: int, numbers: range, channels: Channels) -> None:
         """One tile of output pixels, of a group of filter tiles."""
         machine, constants, outputs, tiles = self.machine, self.constants, self.outputs, self.job.tiles
         patch = self.patches[number]
-        room = outputs.room(patch, numbers)
+        room = outputs.room(patch, channels)
         source = self.inputs.source(number)
         skips, skip = self.inputs.loads_skip, None
         streams = self.streams.of(patch, source.pitch)
@@ -82,7 +88,7 @@ class _Walk:
             source.use.read = machine.compute_retire
         if skip is not None:
             skip.read = machine.post_retire
-        outputs.store(patch, numbers, room)
+        outputs.store(patch, channels, room)
 
     def _compute(self, n: int, streams: tuple[Stream, ...], source: Source) -> None:
         """All windows of a filter tile."""
@@ -114,4 +120,4 @@ class _Walk:
             at = room.base + tiles[n].channel
             wait = max(params.loaded, outputs.wait(at, at + tiles[n].filters))
             params.read = machine.post(1, wait, load=load)
-        outputs.store(Patch(0, 0, 1, 1), numbers, room)
+        outputs.store(Patch(0, 0, 1, 1), self._channels(numbers), room)

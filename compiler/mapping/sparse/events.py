@@ -1,7 +1,8 @@
 """What a plan of the sparse engine is expected to add to the counters, from densities alone.
 
 Which activations are zero decides the true counts; these are their means, for an input whose zeros lie anywhere with
-the same chance. What does not depend on it, the traffic apart from halo and bursts, is exact.
+the same chance, and padding around it, which is zero. What does not depend on it, the traffic apart from halo and
+bursts, is exact.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from rtl.sparse.layout import SparseLayout
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from compiler.mapping.sparse.job import SparseJob
     from compiler.mapping.sparse.plan import SparsePlan
     from compiler.sparse.blocks import ColumnBlock
+    from compiler.sparse.csc import Compressed
     from rtl.config import ArchConfig, SparseConfig
 
 __all__ = ["sparse_events"]
@@ -74,17 +77,35 @@ def _multiply(plan: SparsePlan, config: ArchConfig, density: float, counts: dict
     job, sparse = plan.job, config.sparse
     vectors = job.out_shape[0] * job.out_shape[1]
     source = "ifm_read_bytes" if plan.source is None else "ofm_read_bytes"
+    active = density * _inside(job)
     for block in plan.cut.blocks:
         matrix = job.compress(block.first, block.first + block.channels)
-        entries = matrix.entries
-        share = vectors * density
+        entries, padding = matrix.entries, _padding(matrix)
         counts[source] += vectors * job.columns
-        counts["sparse_broadcasts"] += share * job.columns
-        counts["sparse_pushes"] += share * np.count_nonzero(entries)
-        counts["sparse_macs"] += share * (len(matrix.codes) - matrix.padding)
-        counts["sparse_padding"] += share * matrix.padding
-        counts["sparse_rows"] += vectors * sum(_rows_read(part, density, sparse) for part in block.columns)
-        counts["sparse_cycles"] += max(share * job.columns, share * float(entries.sum(0).max()))
+        counts["sparse_broadcasts"] += float(active.sum())
+        counts["sparse_pushes"] += float(np.count_nonzero(entries, axis=1) @ active)
+        counts["sparse_macs"] += float((entries.sum(axis=1) - padding) @ active)
+        counts["sparse_padding"] += float(padding @ active)
+        counts["sparse_rows"] += vectors * sum(
+            _rows_read(part, active[part.start : part.stop].mean() / vectors, sparse) for part in block.columns
+        )
+        counts["sparse_cycles"] += float(max(active.sum(), (active @ entries).max()))
+
+
+def _inside(job: SparseJob) -> NDArray[np.float64]:
+    """``[columns]``: vectors whose element for that column lies in the input, and not in its padding."""
+    axes = []
+    for axis in (0, 1):
+        taps = np.arange(job.taps[axis]) * job.dilations[axis] - job.pads[axis]
+        places = np.arange(job.out_shape[axis])[:, None] * job.strides[axis] + taps
+        axes.append(((places >= 0) & (places < job.in_shape[axis])).sum(axis=0))
+    return np.repeat(np.outer(*axes).reshape(-1), job.in_shape[2]).astype(np.float64)
+
+
+def _padding(matrix: Compressed) -> NDArray[np.int64]:
+    """``[columns]``: entries of code 0, in all PEs."""
+    before = np.concatenate([[0], np.cumsum(matrix.codes == 0)])[matrix.starts]
+    return np.diff(before, axis=1).sum(axis=0)
 
 
 def _rows_read(part: ColumnBlock, density: float, sparse: SparseConfig) -> float:
