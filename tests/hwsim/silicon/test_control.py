@@ -20,7 +20,7 @@ from hwsim.silicon.table import control_part
 from hwsim.silicon.technology import prepare
 from rtl.config import load_arch
 from rtl.isa import Engine
-from tests.hwsim.silicon.libraries import SG13G2, library_file, need
+from tests.hwsim.silicon.libraries import SG13G2, SKY130, library_file, need
 
 SHIPPED = ("asap7", "sky130hd")
 
@@ -130,8 +130,8 @@ def test_shipped_tables_say_what_an_instruction_takes(name: str) -> None:
 @pytest.mark.slow
 def test_a_path_measured_anew_foretells_another_program(tmp_path: Path) -> None:
     need("yosys", "icarus", "opensta")
-    technology = prepare(library_file(SG13G2), tmp_path)
-    found = measure_control(load_arch("dense-8x8"), technology, tmp_path / "control", Recipe(period_ps=4000))
+    technology = prepare(library_file(SKY130), tmp_path)
+    found = measure_control(load_arch("dense-8x8"), technology, tmp_path / "control", Recipe(period_ps=10000))
     assert found.idle.logic == found.idle.register == 0, "nothing but the clock moves"
     assert found.error(found.held_out) < 0.1
     part = control_part(found, "any")
