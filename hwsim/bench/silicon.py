@@ -68,6 +68,7 @@ def lines() -> Iterator[str]:
     yield from _recipes()
     yield from _isolation()
     yield from _sparse()
+    yield from _control()
 
 
 def _recipes() -> Iterator[str]:
@@ -145,6 +146,32 @@ def _sparse() -> Iterator[str]:
             )
             for name, pe in found
             if pe is not None
+        ],
+    )
+
+
+def _control() -> Iterator[str]:
+    found = [(name, load_table(PREFIX + name).control) for name, *_ in _LIBRARIES]
+    if not any(path for _, path in found):
+        return
+    yield ""
+    yield (
+        "The path of instructions in `dense-8x8` (fetch queue, dispatch, the engines' queues and gates), pJ. Events "
+        "are fitted to digits-cnn's program; the error is the largest of some cycles of digits-mlp's, which the fit "
+        "has not seen. `hwsim estimate` leaves it out."
+    )
+    yield ""
+    yield from table(
+        ("library", "idle, a cycle", "fetched", "dispatched", "issued", "stalled, a cycle", "error"),
+        [
+            (
+                name,
+                f"{path.idle_pj.value:.4g}",
+                *(f"{e.logic_pj + e.register_pj:.4g}" for e in (path.fetch, path.dispatch, path.issue, path.stall)),
+                f"{path.held_out_error.value:.1%}",
+            )
+            for name, path in found
+            if path is not None
         ],
     )
 

@@ -38,6 +38,9 @@ def characterize(
     isolation: Annotated[
         bool, typer.Option("--isolation", help="Measure what operand isolation would change.")
     ] = False,
+    control: Annotated[
+        bool, typer.Option("--control", help="Measure what an instruction takes on its way to its engine; minutes.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Synthesise, time and measure the netlist; write an energy table for --technology characterized:NAME."""
@@ -79,7 +82,14 @@ def characterize(
         reporter.stage(f"reading {liberty.name}")
         technology = prepare(liberty, work, tuple(dont_use or ()))
         made = characterise(
-            config, technology, work, period_ps=period_ps, sparse=skipping, isolation=isolation, reporter=reporter
+            config,
+            technology,
+            work,
+            period_ps=period_ps,
+            sparse=skipping,
+            isolation=isolation,
+            control=control,
+            reporter=reporter,
         )
     table = technology_table(made, label, memories=found)
     path = folder / f"{label}.yaml"

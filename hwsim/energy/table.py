@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from hwsim.energy.curves import Curve, Figure, Part, Source, Value
 from hwsim.errors import InputError
-from rtl.config import SparseConfig
+from rtl.config import ControlConfig, SparseConfig
 from rtl.strict_yaml import YamlError, parse_yaml
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "FOLDER_VARIABLE",
     "PREFIX",
     "ArrayEnergy",
+    "ControlEnergy",
     "Dram",
     "EventEnergy",
     "Isolation",
@@ -178,6 +179,28 @@ class SparseEnergy(Part):
     """Of layers that these were not fitted to: the largest error of a layer's energy; 0..1."""
 
 
+class ControlEnergy(Part):
+    """What instructions take on their way to the engines, measured in the netlist of that path; pJ, leakage apart.
+
+    Fetch and its queue, dispatch, and a queue and a gate for each engine. No price has it: nothing counts instructions.
+    """
+
+    path: ControlConfig
+    """Depths of the queues."""
+    idle_pj: Figure
+    """A cycle in which nothing comes: clocks that are not gated."""
+    fetch: EventEnergy
+    """An instruction out of DRAM's beats into the fetch queue."""
+    dispatch: EventEnergy
+    """Out of it, and into its engine's queue."""
+    issue: EventEnergy
+    """Taken by its engine, and retired."""
+    stall: EventEnergy
+    """A cycle in which an engine waits for a token, and counts it."""
+    held_out_error: Figure
+    """Of another network's program: the largest error of the energy of some of its cycles; 0..1."""
+
+
 class Dram(Part):
     """A kind of memory outside the chip."""
 
@@ -213,6 +236,8 @@ class Table(Part):
     """Where the figures are from a netlist: in its own terms, to be read; ``multiply`` and the others price."""
     sparse: SparseEnergy | None = None
     """Where the zero-skipping engine's PE was measured: its events go by it, not by bits and operators."""
+    control: ControlEnergy | None = None
+    """Where the path of instructions was measured: to be read, no price has it."""
     voltage_v: Figure | None = None
     """That the figures are for. None, or no threshold: not published, and no scaling with voltage."""
     threshold_v: Figure | None = None

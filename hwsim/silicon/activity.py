@@ -16,13 +16,16 @@ from hwsim.silicon.models import cell_models
 from hwsim.silicon.tools import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hwsim.silicon.netlist import Netlist
     from hwsim.silicon.stimulus import Stimulus
 
-__all__ = ["Activity", "simulate"]
+__all__ = ["Activity", "simulate", "simulate_windows"]
+
+_TICKS_PER_PS = 1000
+"""Of a VCD file: the bench's precision is 1 fs."""
 
 _BENCH = """\
 `timescale 1ps/1fs
@@ -42,6 +45,7 @@ module bench;
   initial begin
     $readmemh("inputs.hex", inputs);
 {annotate}
+{zeros}
     repeat ({last} + 1) begin
       if (cycle == {start}) begin
         $dumpfile("{vcd}");
@@ -81,6 +85,44 @@ def simulate(
         SimulationError: the netlist's outputs are not what is expected of them.
 
     """
+    made = _dump(netlist, stimulus, folder, period_ps=period_ps, launch_ps=launch_ps, delays=delays)
+    with made.open(encoding="ascii") as file:
+        changes = count_changes(file)
+    made.unlink()
+    return Activity(changes, stimulus.measured)
+
+
+def simulate_windows(
+    netlist: Netlist,
+    stimulus: Stimulus,
+    windows: Sequence[range],
+    folder: Path,
+    *,
+    period_ps: float,
+    launch_ps: float,
+    delays: bool,
+) -> list[Activity]:
+    """As :func:`simulate`, of several stretches of the measured cycles: delays of a large netlist take minutes to read.
+
+    ``windows`` are cycles of ``stimulus``, between its start and its stop.
+    """
+    made = _dump(netlist, stimulus, folder, period_ps=period_ps, launch_ps=launch_ps, delays=delays)
+    half = round(period_ps / 2)
+    first = half if stimulus.zeroed else 0
+    times = [
+        range((first + 2 * half * w.start) * _TICKS_PER_PS, (first + 2 * half * w.stop) * _TICKS_PER_PS)
+        for w in windows
+    ]
+    with made.open(encoding="ascii") as file:
+        found = count_changes_within(file, times)
+    made.unlink()
+    return [Activity(changes, len(window)) for changes, window in zip(found, windows, strict=True)]
+
+
+def _dump(
+    netlist: Netlist, stimulus: Stimulus, folder: Path, *, period_ps: float, launch_ps: float, delays: bool
+) -> Path:
+    """Simulate, check the outputs, and return the VCD file of the measured cycles."""
     stem = "timed" if delays else "untimed"
     (folder / "netlist.v").write_text(netlist.verilog(), encoding="utf-8")
     models = cell_models(instance.cell for instance in netlist.instances)
@@ -104,16 +146,32 @@ def simulate(
     if done.returncode or "SDF ERROR" in done.stdout + done.stderr:
         raise SimulationError(f"the netlist's simulation failed: see {folder / f'{stem}.log'}")
     _check(netlist, stimulus, done.stdout.splitlines(), folder / f"{stem}.log")
-    with (folder / f"{stem}.vcd").open(encoding="ascii") as file:
-        changes = count_changes(file)
-    (folder / f"{stem}.vcd").unlink()
-    return Activity(changes, stimulus.measured)
+    return folder / f"{stem}.vcd"
 
 
 def count_changes(vcd: Iterable[str]) -> Counter[str]:
     """Changes of every scalar of a VCD file, values at its start apart."""
-    names: dict[str, list[str]] = {}
     lines = iter(vcd)
+    names = _scalars(lines)
+    codes = Counter(line[1:-1] for line in lines if line[0] in "01")
+    return _by_name(codes, names)
+
+
+def count_changes_within(vcd: Iterable[str], times: Sequence[range]) -> list[Counter[str]]:
+    """As :func:`count_changes`, for each of ``times``, in ticks of the file; they may overlap."""
+    lines = iter(vcd)
+    names = _scalars(lines)
+    found: list[Counter[str]] = [Counter() for _ in times]
+    for time, codes in _steps(lines):
+        for span, counted in zip(times, found, strict=True):
+            if time in span:
+                counted.update(codes)
+    return [_by_name(codes, names) for codes in found]
+
+
+def _scalars(lines: Iterator[str]) -> dict[str, list[str]]:
+    """Names of the scalars by their codes; ``lines`` are read up to the first change."""
+    names: dict[str, list[str]] = {}
     for line in lines:
         if line.startswith("$var"):
             _, _, width, code, name, *_ = line.split()
@@ -124,7 +182,25 @@ def count_changes(vcd: Iterable[str]) -> Counter[str]:
     for line in lines:
         if line.startswith("$end"):
             break
-    codes = Counter(line[1:-1] for line in lines if line[0] in "01")
+    return names
+
+
+def _steps(lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+    """Each time at which something changes, behind the values at the start, and the codes of what does."""
+    time: int | None = None
+    codes: list[str] = []
+    for line in lines:
+        if line[0] == "#":
+            if time is not None:
+                yield time, codes
+            time, codes = int(line[1:]), []
+        elif line[0] in "01":
+            codes.append(line[1:-1])
+    if time is not None:
+        yield time, codes
+
+
+def _by_name(codes: Counter[str], names: dict[str, list[str]]) -> Counter[str]:
     return Counter({name: codes[code] for code, found in names.items() for name in found})
 
 
@@ -162,6 +238,7 @@ def _bench(netlist: Netlist, stimulus: Stimulus, period_ps: float, launch_ps: fl
         wires="\n".join(wires),
         top=netlist.name,
         ports="".join(ports),
+        zeros=_zeros(netlist, round(period_ps / 2)) if stimulus.zeroed else "",
         annotate='    $sdf_annotate("delays.sdf", dut);' if delays else "",
         vcd=f"{stem}.vcd",
         launch=launch,
@@ -170,6 +247,12 @@ def _bench(netlist: Netlist, stimulus: Stimulus, period_ps: float, launch_ps: fl
         half=half,
         outputs=", ".join(stimulus.expected),
     )
+
+
+def _zeros(netlist: Netlist, settling: int) -> str:
+    """Statements that write 0 to every flip-flop, and give what follows the time to settle."""
+    flops = [(instance.name, instance.cell.state) for instance in netlist.instances]
+    return "".join(f"    dut.{name}.{state[0]} = 0;\n" for name, state in flops if state) + f"    #{settling};"
 
 
 def _check(netlist: Netlist, stimulus: Stimulus, log: list[str], where: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.silicon.cache import kept
 from hwsim.silicon.hierarchy import MACROS, Macro, Part, instances, macros_of, parts_of
-from hwsim.silicon.synthesis import map_to_cells, without_contents
+from hwsim.silicon.synthesis import CONSTRAINTS, map_to_cells, sizing_constraints, without_contents
 from hwsim.silicon.timing import LongestPath, longest_path
 from hwsim.silicon.tools import absent, find, run
 
@@ -29,9 +29,6 @@ __all__ = ["MACRO_WORDS", "Area", "measure_area"]
 
 MACRO_WORDS = 64
 
-_CONSTRAINTS = "abc.constr"
-_LOADS = 4
-"""Buffers that the output of a module drives."""
 _DELAY = re.compile(r"\bDelay = +([\d.]+) ps")
 
 
@@ -127,12 +124,12 @@ def _generic(verilog: str, top: str, folder: Path) -> None:
 
 def _map(generic: Path, top: str, technology: Technology, recipe: Recipe, folder: Path) -> None:
     """Cells of the library."""
-    (folder / _CONSTRAINTS).write_text(_constraints(technology), encoding="utf-8")
+    (folder / CONSTRAINTS).write_text(sizing_constraints(technology), encoding="utf-8")
     _yosys(
         folder,
         f"read_rtlil {generic / 'generic.il'}",
         f"hierarchy -top {top}",
-        *map_to_cells(technology, recipe, constraints=_CONSTRAINTS),
+        *map_to_cells(technology, recipe, constraints=CONSTRAINTS),
         f"tee -q -o statistics.json stat -json -liberty {technology.path}",
         "write_verilog -noattr -noexpr -nohex -nodec netlist.v",
     )
@@ -141,12 +138,6 @@ def _map(generic: Path, top: str, technology: Technology, recipe: Recipe, folder
 def _time(mapped: Path, top: str, technology: Technology, folder: Path) -> None:
     path = longest_path(mapped / "netlist.v", top, technology, folder)
     (folder / "path.json").write_text(json.dumps(asdict(path)), encoding="utf-8")
-
-
-def _constraints(technology: Technology) -> str:
-    buffer = technology.buffer
-    load = _LOADS * max(pin.capacitance_ff for pin in buffer.pins.values())
-    return f"set_driving_cell {buffer.name}\nset_load {load:g}\n"
 
 
 def _yosys(folder: Path, *commands: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.progress import SILENT, Reporter
 from hwsim.silicon.column import ColumnEnergy, measure_column
+from hwsim.silicon.control import ControlEnergies, measure_control
 from hwsim.silicon.isolation import IsolationTrial, measure_isolation
 from hwsim.silicon.operands import layer_operands
 from hwsim.silicon.operators import ADD, MULTIPLY, TOP, add_stimulus, multiply_stimulus, operator_verilog
@@ -54,6 +55,8 @@ class Characterisation:
     """Where it was asked for."""
     sparse: SparseEnergies | None
     """Of the zero-skipping engine's PE, where an architecture that has one was given."""
+    control: ControlEnergies | None
+    """Of the instruction path, where it was asked for."""
     notes: tuple[str, ...]
     """What is not in the figures because a program is missing."""
     tools: tuple[str, ...]
@@ -78,11 +81,12 @@ def characterise(
     period_ps: float,
     sparse: ArchConfig | None = None,
     isolation: bool = False,
+    control: bool = False,
     reporter: Reporter = SILENT,
 ) -> Characterisation:
     """Synthesise and measure ``arch``, and the zero-skipping PE of ``sparse``. Files go to folders under ``folder``.
 
-    ``isolation`` measures the column with operand isolation besides.
+    ``isolation`` measures the column with operand isolation besides, ``control`` the path of instructions.
 
     Raises:
         ConfigError: ``arch`` has no weight-stationary engine, or ``sparse`` no zero-skipping one.
@@ -105,13 +109,16 @@ def characterise(
         energy = specimen.measure(stimulus).best.logic
         return Operator(bits=bits, area_um2=specimen.netlist.area_um2 - flops, energy_pj=energy)
 
-    trial = pe = None
+    trial = pe = path = None
     if isolation:
         reporter.stage("measuring operand isolation")
         trial = measure_isolation(arch, technology, folder / "isolation", recipe)
     if sparse is not None:
         reporter.stage("measuring a zero-skipping PE")
         pe = measure_sparse_pe(sparse, technology, folder / "sparse", recipe)
+    if control:
+        reporter.stage("measuring the instruction path")
+        path = measure_control(arch, technology, folder / "control", recipe)
     flop = next(i.cell for i in column.specimen.netlist.instances if i.cell.state is not None)
     return Characterisation(
         arch=arch,
@@ -122,6 +129,7 @@ def characterise(
         register_um2=flop.area_um2,
         isolation=trial,
         sparse=pe,
+        control=path,
         notes=tuple(filter(None, map(absent, OPTIONAL))),
         tools=tuple(find(name).version for name in ("yosys", *OPTIONAL) if absent(name) is None),
     )

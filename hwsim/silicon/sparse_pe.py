@@ -12,9 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy.optimize import nnls
-
+from hwsim.silicon.fitting import Event, fit_events, predicted
 from hwsim.silicon.operands import layer_operands
 from hwsim.silicon.power import Energy
 from hwsim.silicon.sparse_stream import EVENTS, SparseStream, idle_stream, pruned, stream
@@ -36,20 +34,6 @@ FITTED = (("conv3", 0.02), ("conv3", 0.05), ("conv3", 0.15), ("conv3", 1.0), ("p
 """Layers and shares of weights that are kept, by which the energies are found."""
 HELD_OUT = (("conv2", 0.03), ("conv2", 0.1), ("conv2", 0.4))
 """And by which they are judged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Energy of one event, in pJ."""
-
-    logic: float
-    register: float
-    """Flip-flops, and their clock where it is gated."""
-
-    @property
-    def total(self) -> float:
-        """Both."""
-        return self.logic + self.register
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +64,7 @@ class SparseEnergies:
 
     def predicted(self, seen: Observation) -> float:
         """Energy of a cycle of a layer by the events that it has, in pJ."""
-        counted = sum(n * self.events[name].total for name, n in zip(EVENTS, seen.counts, strict=True))
-        return self.idle.total + counted / seen.cycles
+        return predicted(EVENTS, self.events, self.idle, seen)
 
     def error(self, seen: tuple[Observation, ...]) -> float:
         """The largest, as a share of what was measured."""
@@ -125,12 +108,4 @@ def _observation(specimen: Specimen, made: SparseStream, layer: str, density: fl
 
 def fit(observations: tuple[Observation, ...], idle: Energy) -> dict[str, Event]:
     """Energies of events by least squares, none negative. Relative errors count alike, whatever the layer."""
-    counts = np.array([np.divide(o.counts, o.cycles) for o in observations])
-    scale = np.array([1 / o.measured.total for o in observations])
-
-    def parts(above: list[float]) -> list[float]:
-        return nnls(counts * scale[:, None], np.array(above) * scale)[0].tolist()
-
-    logic = parts([o.measured.logic - idle.logic for o in observations])
-    register = parts([o.measured.register + o.measured.clock - idle.register - idle.clock for o in observations])
-    return {name: Event(a, b) for name, a, b in zip(EVENTS, logic, register, strict=True)}
+    return fit_events(EVENTS, observations, idle)

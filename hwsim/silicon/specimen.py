@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hwsim.silicon.activity import simulate
+from hwsim.silicon.activity import simulate, simulate_windows
 from hwsim.silicon.netlist import Netlist
 from hwsim.silicon.power import Energy, Meter
 from hwsim.silicon.synthesis import Recipe, synthesise
@@ -13,6 +13,7 @@ from hwsim.silicon.timing import Timing, analyse
 from hwsim.silicon.tools import absent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hwsim.silicon.stimulus import Stimulus
@@ -48,15 +49,26 @@ class Measured:
 class Specimen:
     """A module of some Verilog in the cells of ``technology``. Files go to ``folder``.
 
+    ``constraints`` as of :func:`~hwsim.silicon.synthesis.synthesise`.
+
     Raises:
         ToolError: Yosys is missing, or refuses the Verilog.
 
     """
 
-    def __init__(self, verilog: str, top: str, technology: Technology, folder: Path, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        verilog: str,
+        top: str,
+        technology: Technology,
+        folder: Path,
+        recipe: Recipe,
+        *,
+        constraints: str | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        module = synthesise(verilog, top, technology, recipe, folder)
+        module = synthesise(verilog, top, technology, recipe, folder, constraints=constraints)
         self.netlist = Netlist(top, module, technology.library)
         self.timing: Timing | None = None
         # An edge that a typical cell would give.
@@ -78,6 +90,17 @@ class Specimen:
     def energy(self, stimulus: Stimulus) -> Energy:
         """:attr:`Measured.best` of :meth:`measure`, in half the time."""
         return self._settled(stimulus) if self.timing is None else self._timed(stimulus, self.timing)
+
+    def energies(self, stimulus: Stimulus, windows: Sequence[range]) -> list[Energy]:
+        """As :meth:`energy`, of each of ``windows``: cycles of ``stimulus`` between its start and its stop."""
+        period, launch = _UNTIMED_PERIOD_PS, 0.0
+        if self.timing is not None:
+            period, launch = _SIMULATED_PERIOD * self.timing.period_ps, self.timing.launch_ps
+        timed = self.timing is not None
+        found = simulate_windows(
+            self.netlist, stimulus, windows, self._folder, period_ps=period, launch_ps=launch, delays=timed
+        )
+        return [self._meter.energy(activity) for activity in found]
 
     def _settled(self, stimulus: Stimulus) -> Energy:
         activity = simulate(

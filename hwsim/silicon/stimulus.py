@@ -29,6 +29,9 @@ class Stimulus:
     """Port to ``[cycles]``, as read before the clock edge; -1 where it does not matter."""
     start: int
     stop: int | None = None
+    zeroed: bool = False
+    """Flip-flops start at 0. Where words are read before any was written, a simulator of gates makes all unknown that
+    depends on them, also where it does not matter; silicon starts at something."""
 
     @property
     def cycles(self) -> int:

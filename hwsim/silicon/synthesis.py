@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
     from hwsim.silicon.technology import Technology
 
-__all__ = ["Recipe", "map_to_cells", "synthesise", "without_contents"]
+__all__ = ["CONSTRAINTS", "Recipe", "map_to_cells", "sizing_constraints", "synthesise", "without_contents"]
+
+CONSTRAINTS = "abc.constr"
+"""Name of the file of :func:`sizing_constraints`."""
+_LOADS = 4
+"""Buffers that the output of a module drives."""
 
 _CONTENTS = re.compile(r"^  integer (row_of_\w+);\n  initial for \(\1 = .*;\n", re.MULTILINE)
 
@@ -38,15 +43,24 @@ class Recipe:
     """Multipliers with Booth's recoding: fewer partial products, so less energy and area; the path may be longer."""
 
 
-def synthesise(verilog: str, top: str, technology: Technology, recipe: Recipe, folder: Path) -> dict[str, Any]:
+def synthesise(
+    verilog: str, top: str, technology: Technology, recipe: Recipe, folder: Path, *, constraints: str | None = None
+) -> dict[str, Any]:
     """The flat netlist of module ``top``, as Yosys' JSON has it. Files go to ``folder``.
+
+    ``constraints`` are :func:`sizing_constraints` for a module whose nets drive hundreds of pins: ABC then buffers and
+    sizes. A PE has no such nets, and is left as it is mapped.
 
     Raises:
         ToolError: Yosys is missing, or refuses the design.
 
     """
     (folder / "design.v").write_text(without_contents(verilog), encoding="utf-8")
-    (folder / "synthesis.ys").write_text("\n".join(_script(top, technology, recipe)) + "\n", encoding="utf-8")
+    mapping = map_to_cells(technology, recipe)
+    if constraints is not None:
+        (folder / CONSTRAINTS).write_text(constraints, encoding="utf-8")
+        mapping = map_to_cells(technology, recipe, constraints=CONSTRAINTS)
+    (folder / "synthesis.ys").write_text("\n".join(_script(top, recipe, mapping)) + "\n", encoding="utf-8")
     run("yosys", ["synthesis.ys"], folder=folder, log="synthesis.log")
     return json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
 
@@ -78,7 +92,14 @@ def map_to_cells(technology: Technology, recipe: Recipe, *, constraints: str | N
     ]
 
 
-def _script(top: str, technology: Technology, recipe: Recipe) -> list[str]:
+def sizing_constraints(technology: Technology) -> str:
+    """What ABC sizes by: the library's smallest buffer drives every input, and every output drives a few of them."""
+    buffer = technology.buffer
+    load = _LOADS * max(pin.capacitance_ff for pin in buffer.pins.values())
+    return f"set_driving_cell {buffer.name}\nset_load {load:g}\n"
+
+
+def _script(top: str, recipe: Recipe, mapping: list[str]) -> list[str]:
     return [
         "read_verilog -defer design.v",
         f"hierarchy -top {top}",
@@ -87,6 +108,6 @@ def _script(top: str, technology: Technology, recipe: Recipe) -> list[str]:
         f"synth -flatten -top {top} -run fine:check",
         # Clock gating leaves registers alone that have a reset beside their condition: it becomes part of both.
         *["dffunmap -srst-only t:$_SDFFE_* t:$_SDFFCE_*"] * recipe.clock_gating,
-        *map_to_cells(technology, recipe),
+        *mapping,
         "write_json netlist.json",
     ]

@@ -8,6 +8,7 @@ from hwsim.energy.curves import Curve, Figure, Point
 from hwsim.energy.table import (
     PREFIX,
     ArrayEnergy,
+    ControlEnergy,
     EventEnergy,
     Isolation,
     IsolationPoint,
@@ -22,13 +23,15 @@ from hwsim.silicon.recipes import taken
 if TYPE_CHECKING:
     from hwsim.silicon.characterise import Characterisation
     from hwsim.silicon.column import ColumnEnergy
+    from hwsim.silicon.control import ControlEnergies
+    from hwsim.silicon.fitting import Event
     from hwsim.silicon.isolation import IsolationTrial
     from hwsim.silicon.memory import Memories
     from hwsim.silicon.power import Energy
     from hwsim.silicon.recipes import Trial
     from hwsim.silicon.sparse_pe import SparseEnergies
 
-__all__ = ["isolation_part", "sparse_part", "technology_table"]
+__all__ = ["control_part", "isolation_part", "sparse_part", "technology_table"]
 
 _DIGITS = 4
 
@@ -80,6 +83,7 @@ def technology_table(made: Characterisation, name: str, *, memories: Memories) -
         logic=_logic(made, sum_bits, conditions),
         array=_array(made, conditions),
         sparse=made.sparse and sparse_part(made.sparse, conditions),
+        control=made.control and control_part(made.control, conditions),
     )
 
 
@@ -176,12 +180,7 @@ def sparse_part(found: SparseEnergies, conditions: str) -> SparseEnergy:
     """Of one PE."""
 
     def event(name: str, what: str) -> EventEnergy:
-        parts = found.events[name]
-        return EventEnergy(
-            logic_pj=_rounded(parts.logic),
-            register_pj=_rounded(parts.register),
-            source=f"hwsim characterize: {what}; {conditions}",
-        )
+        return _event(found.events[name], what, conditions)
 
     layers = ", ".join(f"{o.layer} with {o.density:g} of its weights" for o in found.held_out)
     return SparseEnergy(
@@ -192,6 +191,32 @@ def sparse_part(found: SparseEnergies, conditions: str) -> SparseEnergy:
         entry=event("mac", "an entry multiplied and added, by fit"),
         padding=event("padding", "an entry of code 0, by fit"),
         held_out_error=_figure(found.error(found.held_out), f"{layers}; {conditions}"),
+    )
+
+
+def control_part(found: ControlEnergies, conditions: str) -> ControlEnergy:
+    """Of the whole path."""
+
+    def event(name: str, what: str) -> EventEnergy:
+        return _event(found.events[name], what, conditions)
+
+    others = ", ".join(f"cycles {s.case.first} to {s.case.last} of {s.case.network}" for s in found.held_out)
+    return ControlEnergy(
+        path=found.config.control,
+        idle_pj=_figure(found.idle.total, f"nothing comes, clocks that are not gated; {conditions}"),
+        fetch=event("fetch", "an instruction into the fetch queue, by fit"),
+        dispatch=event("dispatch", "an instruction into its engine's queue, by fit"),
+        issue=event("issue", "an instruction issued and retired, by fit"),
+        stall=event("stall", "a cycle in which an engine waits for a token, by fit"),
+        held_out_error=_figure(found.error(found.held_out), f"{others}; {conditions}"),
+    )
+
+
+def _event(parts: Event, what: str, conditions: str) -> EventEnergy:
+    return EventEnergy(
+        logic_pj=_rounded(parts.logic),
+        register_pj=_rounded(parts.register),
+        source=f"hwsim characterize: {what}; {conditions}",
     )
 
 

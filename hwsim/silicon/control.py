@@ -1,0 +1,128 @@
+"""What an instruction costs on its way from DRAM's beats to its engine, measured in the netlist of that path.
+
+The programs are real ones, compiled for the architecture, and engines answer as their timing says
+(:mod:`hwsim.silicon.control_stream`). Stretches of the one are fitted to, another network's say how far that carries.
+Queues are flip-flops, as they are in the accelerator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from compiler.mapping.compile import compile_graph
+from hwsim.network import load_network
+from hwsim.silicon.control_stream import EVENTS, ControlStream, control_stream, joined
+from hwsim.silicon.fitting import Event, fit_events, predicted
+from hwsim.silicon.specimen import Specimen
+from hwsim.silicon.synthesis import sizing_constraints
+from rtl.cell import emit
+from rtl.control.path import TOP, ControlPath
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hwsim.silicon.power import Energy
+    from hwsim.silicon.synthesis import Recipe
+    from hwsim.silicon.technology import Technology
+    from rtl.config import ArchConfig
+
+__all__ = ["Case", "ControlEnergies", "Stretch", "measure_control", "program_stream"]
+
+
+class Case(NamedTuple):
+    """Some cycles of a network's program."""
+
+    network: str
+    first: int
+    last: int
+    """Behind the last."""
+
+
+_FITTED_ENDS = ((0, 50), (50, 100), (100, 150), (150, 250), (250, 500), (500, 1200))
+FITTED = tuple(Case("digits-cnn", *ends) for ends in _FITTED_ENDS)
+"""By which the energies are found."""
+HELD_OUT = tuple(Case("digits-mlp", *ends) for ends in ((0, 100), (100, 250), (250, 700), (0, 700)))
+"""And by which they are judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A case in the netlist."""
+
+    case: Case
+    counts: tuple[int, ...]
+    """Of :data:`~hwsim.silicon.control_stream.EVENTS`."""
+    measured: Energy
+    """Per cycle, glitches included."""
+
+    @property
+    def cycles(self) -> int:
+        """How many."""
+        return self.case.last - self.case.first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlEnergies:
+    """Of the whole path."""
+
+    config: ArchConfig
+    specimen: Specimen
+    idle: Energy
+    """Per cycle."""
+    events: dict[str, Event]
+    """By the names of :data:`~hwsim.silicon.control_stream.EVENTS`."""
+    fitted: tuple[Stretch, ...]
+    held_out: tuple[Stretch, ...]
+
+    def error(self, seen: tuple[Stretch, ...]) -> float:
+        """The largest, as a share of what was measured."""
+        return max(abs(predicted(EVENTS, self.events, self.idle, s) / s.measured.total - 1) for s in seen)
+
+
+def program_stream(network: str, config: ArchConfig) -> ControlStream:
+    """The program of ``network``, as the compiler makes it for ``config``; the first, where the host has a part in it.
+
+    Raises:
+        WorkloadError: no such network.
+
+    """
+    program = compile_graph(load_network(network).graph, config)
+    return control_stream(program.segments[0], config)
+
+
+def measure_control(config: ArchConfig, technology: Technology, folder: Path, recipe: Recipe) -> ControlEnergies:
+    """Synthesise the instruction path of ``config``, measure it, and split what it takes among events.
+
+    Raises:
+        ToolError: Yosys or Icarus is missing.
+        SimulationError: the netlist answers wrongly.
+
+    """
+    verilog = emit(ControlPath(config), TOP)
+    # A bit of a queue's place selects hundreds of others: nothing like the netlist that is built without buffers.
+    specimen = Specimen(verilog, TOP, technology, folder, recipe, constraints=sizing_constraints(technology))
+    fitted, held_out, idle = _measured(specimen, config)
+    return ControlEnergies(
+        config=config,
+        specimen=specimen,
+        idle=idle,
+        events=fit_events(EVENTS, fitted, idle),
+        fitted=fitted,
+        held_out=held_out,
+    )
+
+
+def _measured(specimen: Specimen, config: ArchConfig) -> tuple[tuple[Stretch, ...], tuple[Stretch, ...], Energy]:
+    """What is fitted to, what judges it, and an idle cycle: all in one simulation of two programs in turn."""
+    trained, other = (program_stream(cases[0].network, config) for cases in (FITTED, HELD_OUT))
+    head, tail = trained.until(FITTED[-1].last), other.until(HELD_OUT[-1].last)
+    places = [(case, trained, trained.begin) for case in FITTED]
+    places += [(case, other, head.cycles + other.begin) for case in HELD_OUT]
+    windows = [range(begin + case.first, begin + case.last) for case, _, begin in places]
+    *energies, idle = specimen.energies(joined(head, tail), [*windows, trained.idle()])
+    seen = [
+        Stretch(case, stream.counts(case.first, case.last), energy)
+        for (case, stream, _), energy in zip(places, energies, strict=True)
+    ]
+    return tuple(seen[: len(FITTED)]), tuple(seen[len(FITTED) :]), idle
