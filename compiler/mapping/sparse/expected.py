@@ -32,6 +32,8 @@ __all__ = ["ExpectedFlows", "Flow", "Flows", "flow_of"]
 
 _SAMPLE_BROADCASTS = 4096
 """Of all samples of the SPARSEs that are alike; a single one may take more, if its vectors are long."""
+_SAMPLE_STEPS, _SAMPLE_VECTORS = 8, 4
+"""At least, whatever that takes, where there are as many: those at a border have less to do."""
 _LONG_AGO = -(1 << 40)
 
 
@@ -94,21 +96,29 @@ class ExpectedFlows:
         nest, places = kind.nest, self._places[kind.size]
         vectors = kind.size[0] * kind.size[1]
         most = _SAMPLE_BROADCASTS / max(nest.run * nest.kx * nest.ky * self._density, 1.0)
-        count = int(min(len(places), max(1, most // vectors)))
+        count = int(min(len(places), max(_SAMPLE_STEPS, most // vectors)))
         rng = np.random.default_rng((2016, kind.block.first, kind.part.start, nest.column, *kind.size))
         chosen = [places[(2 * k + 1) * len(places) // (2 * count)] for k in range(count)]
-        flows = np.array([self._sample(kind, step, int(max(most, 2)), rng) for step in chosen], np.float64)
+        flows = np.array(
+            [self._sample(kind, step, int(max(most, _SAMPLE_VECTORS)), rng) for step in chosen], np.float64
+        )
         return Flow(*np.rint(flows.mean(axis=0)).astype(int).tolist())
 
     def _sample(self, kind: _Kind, step: Patch, most: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """A made-up SPARSE; of more than ``most`` vectors, at the rate of some."""
+        """A made-up SPARSE; of more than ``most`` vectors, those beyond at the rate of the second half of some."""
         active = self._activations(kind.nest, step, rng)
         if len(active) <= most:
             return self._flow(kind, active)
         some = active[np.arange(most) * len(active) // most]
         half = some[::2]
         whole, begun = self._flow(kind, some), self._flow(kind, half)
-        return whole + (len(active) - len(some)) * (whole - begun) / (len(some) - len(half))
+        bound, half_bound = self._bound(kind, some), self._bound(kind, half)
+        return whole + (self._bound(kind, active) - bound) * (whole - begun) / max(bound - half_bound, 1)
+
+    def _bound(self, kind: _Kind, active: NDArray[np.bool_]) -> int:
+        """Cycles if nothing ever waited: a chunk and a broadcast each cycle."""
+        runs = active.size // kind.nest.run
+        return max(runs * -(-kind.nest.run // self._config.banks), int(active.sum()))
 
     def _activations(self, nest: Nest, step: Patch, rng: np.random.Generator) -> NDArray[np.bool_]:
         """``[vectors, columns]``: which are not zero."""
