@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 
 import hypothesis
@@ -10,6 +11,10 @@ import pytest
 # Properties are tried on the same examples in every run, and as long as each takes on a busy machine.
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("seeded")
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and processes that a test starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SUMMARY = "summary: "
 """Properties of this prefix that tests record are summed up over all of them."""
