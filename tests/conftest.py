@@ -12,7 +12,7 @@ import pytest
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("seeded")
 
-# A shell starts what it runs in the background with Ctrl-C ignored, and processes that a test starts would inherit that.
+# A shell starts what it runs in the background with Ctrl-C ignored, and what a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
