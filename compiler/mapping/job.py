@@ -84,7 +84,7 @@ class FilterTile:
         return sum(window.size for window in self.windows)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Job:
     """One operator (or one input of a concatenation) for the array.
 
@@ -99,15 +99,15 @@ class Job:
     """Output tensor."""
     in_shape: tuple[int, int, int]
     out_shape: tuple[int, int, int]
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    pads: tuple[int, int]
+    kernel: tuple[int, int] = (1, 1)
+    strides: tuple[int, int] = (1, 1)
+    pads: tuple[int, int] = (0, 0)
     """Top and left; the bottom and right follow from the shapes."""
-    fill: int
+    fill: int = 0
     """Value of padding."""
     tiles: tuple[FilterTile, ...]
     constants: PostConfig
-    macs: int
+    macs: int = 0
     """Multiply-accumulates of the operator itself, whatever the array spends on it."""
     skip: str | None = None
     """Tensor added by the output stage."""

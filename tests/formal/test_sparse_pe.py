@@ -1,5 +1,7 @@
 """A processing element of the zero-skipping engine: columns stay in order, and every product reaches its sum."""
 
+from abc import abstractmethod
+
 import pytest
 from amaranth import Cat, Module, Mux, Signal, signed
 
@@ -43,8 +45,9 @@ class PeSpec(Spec):
         self.assume(m, ~pe.drain_en | (at != Cat(pe.drain_en, pe.drain_half, pe.drain_address)))
         self.specify_more(m, pe, inside)
 
+    @abstractmethod
     def specify_more(self, m: Module, pe: ProcessingElement, inside: Inside) -> None:
-        raise NotImplementedError
+        """What is to be proved, beside what is assumed of the surroundings."""
 
 
 class SumSpec(PeSpec):

@@ -56,7 +56,6 @@ def pool(graph: Graph, op: Pool, config: ArchConfig) -> Job:
             op.name, in_shape[2], config, window, -count * op.input_zero_point, np.atleast_1d(rule.scale)
         ),
         constants=constants(rule.zero_point, rule.low, rule.high, None),
-        macs=0,
         accumulate=AccumulateOp.MAX if op.kind is PoolKind.MAX else AccumulateOp.SET,
         reuse_weights=True,
         hold=spread,
@@ -73,13 +72,8 @@ def addition(graph: Graph, op: Add, config: ArchConfig) -> Job:
         target=op.output,
         in_shape=shape,
         out_shape=shape,
-        kernel=(1, 1),
-        strides=(1, 1),
-        pads=(0, 0),
-        fill=0,
         tiles=_identity_tiles(op.name, shape[2], config, (1, 1), 0, _UNIT_SCALE),
         constants=constants(0, -128, 127, op.residual),
-        macs=0,
         skip=op.residual.tensor,
         reuse_weights=True,
     )
@@ -99,13 +93,8 @@ def concatenation(graph: Graph, op: Concat, config: ArchConfig) -> list[Job]:
                 target=op.output,
                 in_shape=shape,
                 out_shape=shape,
-                kernel=(1, 1),
-                strides=(1, 1),
-                pads=(0, 0),
-                fill=0,
                 tiles=_identity_tiles(op.name, shape[2], config, (1, 1), 0, _UNIT_SCALE),
                 constants=constants(0, -128, 127, None),
-                macs=0,
                 reuse_weights=True,
                 channel_offset=channel,
             )
@@ -129,13 +118,8 @@ def permutation(graph: Graph, op: Permute, config: ArchConfig) -> Job:
         target=op.output,
         in_shape=in_shape,
         out_shape=out_shape,
-        kernel=(1, 1),
-        strides=(1, 1),
-        pads=(0, 0),
-        fill=0,
         tiles=tuple(tiles),
         constants=constants(0, -128, 127, None),
-        macs=0,
     )
 
 
