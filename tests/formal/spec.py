@@ -2,10 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from amaranth.asserts import AnyConst
-from amaranth.hdl import Assert, Assume, Cover, Elaboratable, Fragment, Module, ResetSignal, Shape, Signal, Value
+from amaranth.hdl import Assert, Assume, Cat, Cover, Elaboratable, Fragment, Module, ResetSignal, Shape, Signal, Value
 from amaranth.hdl._mem import MemoryInstance
 from amaranth.lib import wiring
 
@@ -108,6 +109,15 @@ class Inside(Elaboratable):
     def names(self, *parents: str) -> set[str]:
         """Signals that are driven in a submodule."""
         return {signal.name for signal in self._signals(self._find(list(parents)))}
+
+    def in_state(self, fsm: str, *states: str) -> Value:
+        """The FSM of this name is in one of these states."""
+        signal = self.signal(f"{fsm}_state")
+        names: list[str] = []
+        with suppress(KeyError):  # numbers above the last state's have no name
+            for number in range(1 << len(signal)):
+                names.append(signal.decoder(number).split("/")[0])
+        return Cat(signal == names.index(state) for state in states).any()
 
     def row(self, m: Module, path: str, address: Value) -> Signal:
         """The row of memory ``path`` at ``address`` as it is in this cycle."""
