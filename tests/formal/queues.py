@@ -34,14 +34,14 @@ def all_entries(
 
 
 def all_delayed(
-    spec: Spec, m: Module, inside: Inside, delay: str, cycles: int, holds: Callable[[Value], Value]
+    spec: Spec, m: Module, inside: Inside, delay: str, cycles: int, holds: Callable[[Value, int], Value]
 ) -> None:
-    """``holds`` is true of whatever is on its way through a :class:`rtl.delay.Delay`."""
+    """``holds`` is true of whatever is on its way through a :class:`rtl.delay.Delay`, so many cycles after it came."""
     valid, here = inside.signal(f"{delay}.valid", cycles), inside[f"{delay}.here"]
     spec.lemma(m, f"{delay}.here", here < cycles)
     for age in range(cycles - 1):
         place = Signal(range(2 * cycles))
         m.d.comb += place.eq(wrapped(here + cycles - 1 - age, cycles))
         row = inside.row(m, f"{delay}.values", place)
-        spec.lemma(m, f"{delay}.{age}", ~valid[age] | holds(row))
-    spec.lemma(m, f"{delay}.out", ~valid[-1] | holds(inside[f"{delay}.o"]))
+        spec.lemma(m, f"{delay}.{age}", ~valid[age] | holds(row, age + 1))
+    spec.lemma(m, f"{delay}.out", ~valid[-1] | holds(inside[f"{delay}.o"], cycles))

@@ -63,7 +63,7 @@ class PostSpec(Spec):
     def _in_the_lanes(self, m: Module, inside: Inside) -> None:
         """What waits to be written lies within the scratchpad."""
 
-        def within(entry: Value) -> Value:
+        def within(entry: Value, _age: int) -> Value:
             return entry[:ADDRESS_BITS] + entry[ADDRESS_BITS:-1] <= OFM_BYTES
 
         all_delayed(self, m, inside, "dense.write_delay", IN_LANES, within)
@@ -71,7 +71,7 @@ class PostSpec(Spec):
     def _residuals(self, m: Module, post: PostEngine, inside: Inside, told: Signal) -> None:
         """A residual is read from within its scratchpad; it waits until the lanes want it."""
 
-        def within(entry: Value) -> Value:
+        def within(entry: Value, _age: int) -> Value:
             return told | (entry[:ADDRESS_BITS] < Mux(entry[-1], OFM_BYTES, IFM_BYTES))
 
         self.check(m, "residual.in_ifm", ~post.skip_ifm.en | told | (post.skip_ifm.address < IFM_BYTES))

@@ -152,10 +152,10 @@ class SparsePostSpec(Spec):
     def _arrives(self, m: Module, post: PostEngine, inside: Inside) -> None:
         """What was found to be there is where it is written and read, as many cycles later as it takes."""
 
-        def of_ofm(entry: Value) -> Value:
+        def of_ofm(entry: Value, _age: int) -> Value:
             return entry[:ADDRESS_BITS] + entry[ADDRESS_BITS:-1] <= OFM_BYTES
 
-        def of_residual(entry: Value) -> Value:
+        def of_residual(entry: Value, _age: int) -> Value:
             return entry[:ADDRESS_BITS] < Mux(entry[-1], OFM_BYTES, IFM_BYTES)
 
         write = post.write
