@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from amaranth.asserts import AnyConst
@@ -70,11 +69,15 @@ class Spec(Elaboratable):
 
 @dataclass(frozen=True)
 class Access:
-    """What a memory is given: ``address`` counts while ``en``. It has the memory's own width, so it cannot be outside;
-    whether it is the one that was meant is to be compared with one that is wider."""
+    """A port of a memory: ``address`` counts while ``en``.
+
+    It has the memory's own width, so it cannot be outside; whether it is the one that was meant is to be compared with
+    one that is wider.
+    """
 
     en: Value
     address: Value
+    data: Value
 
 
 class Inside(Elaboratable):
@@ -113,10 +116,7 @@ class Inside(Elaboratable):
     def in_state(self, fsm: str, *states: str) -> Value:
         """The FSM of this name is in one of these states."""
         signal = self.signal(f"{fsm}_state")
-        names: list[str] = []
-        with suppress(KeyError):  # numbers above the last state's have no name
-            for number in range(1 << len(signal)):
-                names.append(signal.decoder(number).split("/")[0])
+        names = [_state_name(signal, number) for number in range(1 << len(signal))]
         return Cat(signal == names.index(state) for state in states).any()
 
     def row(self, m: Module, path: str, address: Value) -> Signal:
@@ -131,12 +131,12 @@ class Inside(Elaboratable):
     def read(self, path: str) -> Access:
         """The read port of memory ``path``, which has one; its data follow a cycle later."""
         (port,) = (port for port in self._memory(path)._read_ports if port._domain != "comb")
-        return Access(port._en, port._addr)
+        return Access(port._en, port._addr, port._data)
 
     def write(self, path: str) -> Access:
         """The write port of memory ``path``, which has one."""
         (port,) = self._memory(path)._write_ports
-        return Access(port._en.any(), port._addr)
+        return Access(port._en.any(), port._addr, port._data)
 
     def _memory(self, path: str) -> MemoryInstance:
         memory = self._find(path.split("."))
@@ -153,6 +153,14 @@ class Inside(Elaboratable):
         for statements in fragment.statements.values():
             for statement in statements:
                 yield from statement._lhs_signals()
+
+
+def _state_name(signal: Signal, number: int) -> str | None:
+    """The name of an FSM's state; none of a number that no state has."""
+    try:
+        return str(signal.decoder(number)).split("/")[0]
+    except KeyError:
+        return None
 
 
 def anything(m: Module, shape: object, name: str) -> Signal:

@@ -5,68 +5,28 @@ address has, so that one that wraps is not the one that was meant.
 """
 
 import pytest
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data
-from amaranth.utils import exact_log2
 
-from rtl.config import ArchConfig, BusConfig, DenseConfig, MemoryConfig
-from rtl.dense.lane import accumulate_layout
+from rtl.dense.lane import Lane, drain_layout
 from rtl.dense.loader import Loader
-from rtl.dense.timing import GATHER_LATENCY
 from rtl.dense.weight_stationary.engine import WeightStationaryEngine
+from tests.formal.compute import ACC, ENTRIES, LOW, ROWS, WIDE, ComputeSpec, config
 from tests.formal.mutants import Bug
 from tests.formal.queues import all_delayed
 from tests.formal.spec import Inside, Spec, past
 
-ENTRIES, ROWS = 16, 2
-LOW = exact_log2(ENTRIES)
-WIDE = 26
-"""More pixels than any word has, counted from any place."""
-ACC = accumulate_layout(ENTRIES)
 
-
-def config(dataflow: str, taps: int) -> ArchConfig:
-    return ArchConfig(
-        dense=DenseConfig(rows=ROWS, cols=2, depthwise_taps=taps, dataflow=dataflow),
-        memory=MemoryConfig(ifm_kib=1, ofm_kib=1, weight_kib=1, param_kib=1, accumulators=ENTRIES),
-        bus=BusConfig(data_bytes=4),
-    )
-
-
-class AccumulatorSpec(Spec):
-    """A compute engine between any instructions, any weights and any activations, until it faults or is halted."""
-
-    def _stops(self, m: Module, port) -> None:
-        self.assume(
-            m,
-            # A fault halts, and a halt lasts until the reset that begins the next run.
-            ~past(m, port.halt | (port.fault != 0), "stopped") | port.halt,
-        )
-        self.told, self.ends = Signal(name="told"), Signal(name="ends")
-        m.d.comb += self.ends.eq(self.told | port.halt | (port.fault != 0))
-        m.d.sync += self.told.eq(self.ends)
-        self.lemma(m, "told", ~self.told | port.halt)
-
-    def _word(self, m: Module, loader: Loader, inside: Inside) -> tuple[Value, Value]:
-        """The first accumulator of the loader's word, counted from that of its half; the half."""
-        acc = loader.word.acc
-        phases = [loader._free, loader.decoding, loader._setup, inside["loader.full"], loader._loading]
-        self.lemma(m, "word.in_one_phase", sum(phases) <= 1)
-        decoded = ~loader._free & ~loader.decoding
-        self.lemma(m, "word.in_a_half", ~decoded | self.told | (acc >> LOW + 1 == 0))
-        return acc & ~(1 << LOW), acc[LOW]
-
-
-class WeightStationarySpec(AccumulatorSpec):
+class WeightStationarySpec(ComputeSpec):
     """Pixel m of a tile goes to accumulator ``acc + m``, or to ``acc`` with ``hold``."""
 
     def specify(self, m: Module) -> None:
         engine = WeightStationaryEngine(config("weight_stationary", taps=ROWS))
         self.free_ports(engine)
         m.submodules.engine = inside = Inside(engine)
-        self._stops(m, engine.engine)
+        self.stops(m, engine.engine)
         loader, delay = engine._loader, engine._sums
-        first, its_half = self._word(m, loader, inside)
+        first, its_half = self.loads(m, loader, inside)
         exact, half, hold = Signal(WIDE, name="exact"), Signal(name="its_half"), Signal(name="its_hold")
         with m.If(delay.i_valid & ~hold):
             m.d.sync += exact.eq(exact + 1)
@@ -93,6 +53,31 @@ class WeightStationarySpec(AccumulatorSpec):
         self.reach(m, "last_accumulator", acc.valid & ~self.told & (acc.address == ENTRIES - 1))
 
 
+class LaneSpec(Spec):
+    """A column's accumulators: a sum is read and written where its control says, and drained where the drain's does."""
+
+    def specify(self, m: Module) -> None:
+        lane = Lane(config("weight_stationary", taps=0))
+        self.free_ports(lane)
+        m.submodules.lane = inside = Inside(lane)
+        acc, drain = data.View(ACC, lane.acc_i), data.View(drain_layout(ENTRIES), lane.drain_i)
+        now = data.View(ACC, past(m, lane.acc_i, "acc"))
+        for half in range(2):
+            read, write = inside.read(f"half_{half}"), inside.write(f"half_{half}")
+            adds = acc.valid & ~acc.set & (acc.half == half)
+            drains = drain.valid & (drain.half == half)
+            # Both at once are refused by the core around the lanes.
+            place = Mux(adds, acc.address, drain.address)
+            self.check(m, f"half_{half}.read", (read.en == (adds | drains)) & (~read.en | (read.address == place)))
+            writes = now.valid & (now.half == half)
+            self.check(m, f"half_{half}.write", (write.en == writes) & (~writes | (write.address == now.address)))
+        self.check(m, "next_lane", (lane.acc_o == now.as_value()) & (lane.drain_o == past(m, lane.drain_i, "drain")))
+
+
+def test_a_lane_reads_and_writes_the_accumulator_it_is_told(prove):
+    prove(LaneSpec(), depth=2)
+
+
 def test_weight_stationary_sums_go_where_their_word_says(prove):
     prove(WeightStationarySpec(), depth=3)
 
@@ -102,6 +87,8 @@ def test_the_proof_reaches_the_last_accumulator(reach):
     reach(WeightStationarySpec(), depth=16)
 
 
+LANE_BUG = Bug("writes where it reads", Lane, "w.addr.eq(now.address)", "w.addr.eq(acc.address)",
+    ("half_0.write", "half_1.write"))  # fmt: skip
 WEIGHT_STATIONARY_BUGS = [
     Bug("wraps around", WeightStationaryEngine, "outside.eq(pixel & place[low])", "outside.eq(0)",
         ("outside.is_told",)),
@@ -117,3 +104,8 @@ WEIGHT_STATIONARY_BUGS = [
 @pytest.mark.parametrize("bug", WEIGHT_STATIONARY_BUGS, ids=str)
 def test_a_seeded_bug_in_the_weight_stationary_engine_is_found(refute, bug):
     refute(WeightStationarySpec, bug, 16)
+
+
+@pytest.mark.slow
+def test_a_seeded_bug_in_a_lane_is_found(refute):
+    refute(LaneSpec, LANE_BUG, 4)

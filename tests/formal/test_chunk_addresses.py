@@ -1,4 +1,4 @@
-"""The chunks of a SPARSE are the bytes, the columns and the sums that its word names, or it is told that there are none.
+"""The chunks of a SPARSE are the bytes, columns and sums that its word names, or it is told that there are none.
 
 The scratchpads differ in size, and all sizes are powers of two: the specification computes every address wider than any
 of the engine's own, so that one that wraps is not the one that was meant.
@@ -59,7 +59,7 @@ class ChunkAddressSpec(Spec):
         self._indices(m, chunks, inside)
 
     def _walk(self, m: Module, chunks: Chunks, inside: Inside) -> None:
-        """The loops of the instruction set: x and y, the taps i and j, the run c, and how far each has come in bytes."""
+        """The loops of the instruction set: x and y, the taps i and j, the run c; and how far each has come."""
         w, request = chunks.word, inside["_request"]
         count = {name: Signal(17, name=f"exact_{name}") for name in "cijxy"}
         far = {name: Signal(WIDE, name=f"far_{name}") for name in "ijxy"}

@@ -109,7 +109,7 @@ BUGS = [
         ("AR.within_4_kib", "AR.length")),
     Bug("a chunk too far", Landing, "address + count > self._size", "address > self._size", ("write.in_scratchpad",)),
 ]  # fmt: skip
-SPARSE_BUG = Bug("any lane", LoadEngine, "(load.dram, load.dram_stride, load.spad,", "(load.spad,", ("write.whole_beats",))
+SPARSE_BUG = Bug("any lane", LoadEngine, "(load.dram, load.dram_stride, load", "(load", ("write.whole_beats",))
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
-"""The zero-skipping engine between its parts: each has what its own proof takes for granted, and what it tells is heard.
+"""The zero-skipping engine between its parts: each has what its proof takes for granted, and is heard when it tells.
 
-Beside this, `test_chunk_addresses` is about what is read from a vector, and `test_pe_addresses` about the memories of a PE.
+What is read from a vector is in `test_chunk_addresses`, the memories of a PE are in `test_pe_addresses`.
 """
 
 import pytest
@@ -130,8 +130,8 @@ def test_the_proof_reaches_a_retirement(reach):
 
 
 BUGS = [
-    Bug("a sum is not zeroed", SparseEngine, "self.config.sparse.accumulators - 1", "self.config.sparse.accumulators - 2",
-        ("all_are_zeroed",)),
+    Bug("a sum is not zeroed", SparseEngine, "self.config.sparse.accumulators - 1",
+        "self.config.sparse.accumulators - 2", ("all_are_zeroed",)),
     Bug("keeps the row of before", SparseEngine, "clear.eq(self._hand_over | e.halt)", "clear.eq(e.halt)",
         ("pe_0.counts_from_one_row", "pe_1.counts_from_one_row")),
     Bug("drains what is in use", SparseEngine, "self._running & (self.drain.half == self._half)", "0",

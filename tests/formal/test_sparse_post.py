@@ -1,4 +1,4 @@
-"""SPARSE_POST, fed any words: what is drained, read and written is what its word names, within its memory, or not at all.
+"""SPARSE_POST, fed any words: it drains, reads and writes what its word names, within the memories, or not at all.
 
 All sizes are powers of two: the specification computes every address wider than the engine's own.
 """
@@ -133,7 +133,7 @@ class SparsePostSpec(Spec):
         )  # fmt: skip
         m.d.comb += [s.eq(exact[n]) for s, n in ((ofm, "ofm"), (skip, "skip"), (params, "params"), (place, "place"))]
         there = (ofm + self.values <= OFM_BYTES) & (place < SPARSE.accumulators)
-        there &= (params + PARAM_BYTES * self.values <= PARAMS_BYTES)
+        there &= params + PARAM_BYTES * self.values <= PARAMS_BYTES
         there &= ~word.residual | (skip + self.values <= skip_bytes)
         fault = post.engine.fault != 0
         self.check(m, "outside.is_told", ~path.step | self.told | post.engine.halt | there | fault)

@@ -187,7 +187,9 @@ class WeightStationaryEngine(wiring.Component):
             m.d.sync += place.eq(self._loader.word.acc[:low])
         layout = accumulate_layout(entries)
         control, arrived = Signal(layout), Signal(layout)
-        m.submodules.acc_delay = delay = self._sums = Delay(width=layout.size, cycles=GATHER_LATENCY + self.config.dense.rows - 1)
+        m.submodules.acc_delay = delay = self._sums = Delay(
+            width=layout.size, cycles=GATHER_LATENCY + self.config.dense.rows - 1
+        )
         m.d.comb += [
             control.valid.eq(pixel),
             control.half.eq(s.acc[low]),
