@@ -1,4 +1,4 @@
-"""The output-stationary array: sums go to the accumulators that their word names, weights are read where there are some.
+"""The output-stationary array: sums go to the accumulators that their word names, weights are read where some are.
 
 Or it is told. Sizes are powers of two: the specification counts in more bits than an address has.
 """

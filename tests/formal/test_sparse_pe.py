@@ -64,8 +64,8 @@ class SumSpec(PeSpec):
     def specify_more(self, m: Module, pe: ProcessingElement, inside: Inside) -> None:
         place, half = anything(m, len(pe.drain_address), "any_sum"), anything(m, 1, "any_half")
         value = inside["entry"][2 + pe.slot_bits :][:ACTIVATION_BITS].as_signed()
-        # The specification adds two cycles after the entry came by. It multiplies what the PE multiplies, which is shown
-        # to be the entry's: that two products of 16 bits are the same is more than the solver can say of the factors.
+        # The specification adds two cycles after the entry came by. It multiplies what the PE multiplies, and that is
+        # shown to be the entry's: from equal factors of 16 bits the solver takes too long to come to equal products.
         bits = self.config.sparse.weight_bits
         weight, its_place = Signal(signed(bits), name="its_weight"), inside.signal("place", width=pe.sum_bits + 1)
         m.d.comb += weight.eq(self._weight(m, pe, inside))
