@@ -17,6 +17,7 @@ from hwsim.silicon.hierarchy import MACROS, Macro, Part, instances, macros_of, p
 from hwsim.silicon.synthesis import CONSTRAINTS, map_to_cells, sizing_constraints, without_contents
 from hwsim.silicon.timing import LongestPath, longest_path
 from hwsim.silicon.tools import absent, find, run
+from hwsim.silicon.trial import try_library
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,16 +72,19 @@ def measure_area(verilog: str, top: str, technology: Technology, recipe: Recipe)
     """Synthesise module ``top`` of ``verilog`` and all under it, or find it synthesised.
 
     Raises:
+        InputError: the library lacks a cell that is needed.
         ToolError: Yosys is missing, or refuses the design; the cache cannot be written.
 
     """
+    try_library(technology)
+    constraints = sizing_constraints(technology)
     text = without_contents(verilog)
     # The comment at its head names a configuration; equal hardware is equal below.
     body = text[text.index("module ") :]
     yosys = find("yosys").version
     generic = kept("generic", (yosys, top, body), lambda folder: _generic(text, top, folder))
     inputs = (generic.name, technology.text_hash, repr(technology.unused_cells), repr(recipe))
-    mapped = kept("cells", inputs, lambda folder: _map(generic, top, technology, recipe, folder))
+    mapped = kept("cells", inputs, lambda folder: _map(generic, top, technology, recipe, constraints, folder))
     statistics = _load(mapped / "statistics.json")
     counts = instances({name: entry["num_cells_by_type"] for name, entry in statistics.items()}, top)
     path = None
@@ -122,9 +126,9 @@ def _generic(verilog: str, top: str, folder: Path) -> None:
     )
 
 
-def _map(generic: Path, top: str, technology: Technology, recipe: Recipe, folder: Path) -> None:
+def _map(generic: Path, top: str, technology: Technology, recipe: Recipe, constraints: str, folder: Path) -> None:
     """Cells of the library."""
-    (folder / CONSTRAINTS).write_text(sizing_constraints(technology), encoding="utf-8")
+    (folder / CONSTRAINTS).write_text(constraints, encoding="utf-8")
     _yosys(
         folder,
         f"read_rtlil {generic / 'generic.il'}",

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwsim.errors import ToolError
 from hwsim.simulation.build import cache_errors, cache_folder
 
 if TYPE_CHECKING:
@@ -21,11 +22,12 @@ def kept(what: str, inputs: Sequence[str], make: Callable[[Path], None]) -> Path
 
     ``what`` names the procedure: one that comes to do something else needs another name.
 
-    A folder is made under another name and renamed when it is whole: whoever is killed, or fails, leaves a folder
-    ``*.partial`` with its logs, and nothing that could be taken for a result.
+    A folder is made under another name and renamed when it is whole, so nothing can be taken for a result that is none.
+    Where a program fails, its logs stay in a folder ``*.partial``; whoever is interrupted, or finds the disk full,
+    leaves nothing.
 
     Raises:
-        ToolError: the cache cannot be written.
+        ToolError: the cache cannot be written, or ``make`` raises it.
 
     """
     key = hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:24]
@@ -36,8 +38,14 @@ def kept(what: str, inputs: Sequence[str], make: Callable[[Path], None]) -> Path
     with cache_errors(cache):
         cache.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=cache, prefix=f"{folder.name}-", suffix=".partial"))
-    make(partial)
-    with cache_errors(cache):
+        try:
+            make(partial)
+        except ToolError:
+            _keep_logs(partial)
+            raise
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         try:
             partial.rename(folder)
         except OSError:
@@ -46,3 +54,9 @@ def kept(what: str, inputs: Sequence[str], make: Callable[[Path], None]) -> Path
                 raise
             shutil.rmtree(partial)
     return folder
+
+
+def _keep_logs(partial: Path) -> None:
+    for path in partial.iterdir():
+        if path.suffix != ".log":
+            path.unlink()
