@@ -7,11 +7,13 @@ there is a syntax error in a cell, would come at the end of them.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.errors import InputError, ToolError
 from hwsim.silicon.cache import kept
-from hwsim.silicon.synthesis import Recipe, synthesise
+from hwsim.silicon.synthesis import Recipe, map_to_cells, synthesise
 from hwsim.silicon.tools import find
 
 if TYPE_CHECKING:
@@ -40,8 +42,9 @@ def try_library(technology: Technology) -> None:
     """
     # Of what the models below need, and read by another reader than Yosys' own.
     _ = technology.typical_slew_ps
-    inputs = (find("yosys").version, technology.text_hash, repr(technology.unused_cells))
     recipe = Recipe(period_ps=1000.0)
+    anywhere = replace(technology, path=Path("library.lib"))
+    inputs = (find("yosys").version, technology.text_hash, _VERILOG, *map_to_cells(anywhere, recipe))
     try:
         kept("trial", inputs, lambda folder: synthesise(_VERILOG, TOP, technology, recipe, folder))
     except ToolError as error:
