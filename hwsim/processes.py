@@ -1,4 +1,4 @@
-"""Programs that hwsim starts: none outlives the command that it was started for, nor does what it has started itself."""
+"""Programs that hwsim starts: none outlives the command that it was started for, nor does what it started itself."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ def finish(
             out, err = process.communicate()
         except BaseException:
             _end(process.pid)
+            # `with` waits, but not after Ctrl-C.
+            process.wait()
             raise
     return subprocess.CompletedProcess(command, process.returncode, out or "", err or "")
 

@@ -33,9 +33,9 @@ def kept(what: str, inputs: Sequence[str], make: Callable[[Path], None]) -> Path
     That is the version of the program, the script that it runs, and what it reads; no paths. ``what`` names the
     procedure: one that comes to do something else around its program needs another name.
 
-    A folder is made under another name and renamed when it is whole, so nothing can be taken for a result that is none.
-    Where a program fails, its logs stay for a day in a folder ``*.partial``; who is interrupted, or finds the disk full,
-    leaves nothing, and what one that is killed leaves goes after a day.
+    A folder is made under another name and renamed when it is whole, so nothing is taken for a result that is none.
+    Where a program fails, its logs stay for a day in a folder ``*.partial``; who is interrupted, or finds the disk
+    full, leaves nothing, and what one that is killed leaves goes after a day.
 
     Raises:
         ToolError: the cache cannot be written, or ``make`` raises it.

@@ -57,7 +57,9 @@ class Technology:
         usable = (name for name in self.library.cell_names if name not in self.unused_cells)
         name = next((name for name in usable if self.library.has_state(name)), None)
         if name is None:
-            raise InputError(f"{self.library.name}: no cell that may be used is a flip-flop (a group ff), which registers need")
+            raise InputError(
+                f"{self.library.name}: no cell that may be used is a flip-flop (a group ff), which registers need"
+            )
         return self.library.cell(name)
 
     @cached_property

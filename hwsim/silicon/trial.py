@@ -1,7 +1,7 @@
 """A library tried on a module of a few registers and gates: what Yosys makes nothing of is refused before the work.
 
-Reading a library takes seconds, synthesising an accelerator minutes; that a flip-flop or an inverter is missing, or that
-there is a syntax error in a cell, would come at the end of them.
+Reading a library takes seconds, synthesising an accelerator minutes; that a flip-flop or an inverter is missing, or
+that there is a syntax error in a cell, would come at the end of them.
 """
 
 from __future__ import annotations
@@ -45,10 +45,22 @@ def try_library(technology: Technology) -> None:
     recipe = Recipe(period_ps=1000.0)
     anywhere = replace(technology, path=Path("library.lib"))
     inputs = (find("yosys").version, technology.text_hash, _VERILOG, *map_to_cells(anywhere, recipe))
+
+    def make(folder: Path) -> None:
+        synthesise(_VERILOG, TOP, technology, recipe, folder)
+
     try:
-        kept("trial", inputs, lambda folder: synthesise(_VERILOG, TOP, technology, recipe, folder))
+        kept("trial", inputs, make)
     except ToolError as error:
         if (found := _ERROR.search(str(error))) is None:
             raise
         said = " / ".join(found[1].split(" / ")[:_SAID])
-        raise InputError(f"{technology.library.name}: no registers and gates can be made of its cells: {said}") from error
+        raise InputError(
+            f"{technology.library.name}: no registers and gates can be made of its cells: {said}{_cut_off(technology)}"
+        ) from error
+
+
+def _cut_off(technology: Technology) -> str:
+    """What Yosys does not say of a file that ends in the middle of a cell."""
+    text = technology.path.read_text(encoding="utf-8")
+    return "" if text.count("{") == text.count("}") else " (its braces are not closed: is the file whole?)"
