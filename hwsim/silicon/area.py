@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.silicon.cache import kept
 from hwsim.silicon.hierarchy import MACROS, Macro, Part, instances, macros_of, parts_of
 from hwsim.silicon.synthesis import CONSTRAINTS, map_to_cells, sizing_constraints, without_contents
-from hwsim.silicon.timing import LongestPath, longest_path
-from hwsim.silicon.tools import absent, find, run
+from hwsim.silicon.timing import LongestPath, longest_path, whole_design_script
+from hwsim.silicon.tools import absent, find
+from hwsim.silicon.trial import try_library
+from hwsim.silicon.yosys import run_yosys, yosys_script
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hwsim.energy.table import Sram
     from hwsim.silicon.synthesis import Recipe
     from hwsim.silicon.technology import Technology
@@ -29,6 +30,7 @@ __all__ = ["MACRO_WORDS", "Area", "measure_area"]
 
 MACRO_WORDS = 64
 
+_GATES = "generic.il"
 _DELAY = re.compile(r"\bDelay = +([\d.]+) ps")
 
 
@@ -71,21 +73,28 @@ def measure_area(verilog: str, top: str, technology: Technology, recipe: Recipe)
     """Synthesise module ``top`` of ``verilog`` and all under it, or find it synthesised.
 
     Raises:
+        InputError: the library lacks a cell that is needed.
         ToolError: Yosys is missing, or refuses the design; the cache cannot be written.
 
     """
+    try_library(technology)
+    sizing = sizing_constraints(technology)
     text = without_contents(verilog)
     # The comment at its head names a configuration; equal hardware is equal below.
     body = text[text.index("module ") :]
-    yosys = find("yosys").version
-    generic = kept("generic", (yosys, top, body), lambda folder: _generic(text, top, folder))
-    inputs = (generic.name, technology.text_hash, repr(technology.unused_cells), repr(recipe))
-    mapped = kept("cells", inputs, lambda folder: _map(generic, top, technology, recipe, folder))
+    # And a library is the same wherever it lies: keys have scripts with this one's name alone.
+    anywhere = replace(technology, path=Path("library.lib"))
+    gates = _to_gates(top)
+    generic = kept("generic", (find("yosys").version, gates, body), lambda folder: _generic(text, gates, folder))
+    cells = _to_cells(generic / _GATES, top, technology, recipe)
+    inputs = (generic.name, technology.text_hash, sizing, _to_cells(Path(_GATES), top, anywhere, recipe))
+    mapped = kept("cells", inputs, lambda folder: _map(cells, sizing, folder))
     statistics = _load(mapped / "statistics.json")
     counts = instances({name: entry["num_cells_by_type"] for name, entry in statistics.items()}, top)
     path = None
     if absent("opensta") is None:
-        timed = kept("timing", (mapped.name,), lambda folder: _time(mapped, top, technology, folder))
+        inputs = (mapped.name, whole_design_script(top, anywhere))
+        timed = kept("timing", inputs, lambda folder: _time(mapped, top, technology, folder))
         path = LongestPath(**json.loads((timed / "path.json").read_text(encoding="utf-8")))
     return Area(
         top=top,
@@ -99,11 +108,9 @@ def measure_area(verilog: str, top: str, technology: Technology, recipe: Recipe)
     )
 
 
-def _generic(verilog: str, top: str, folder: Path) -> None:
-    """Gates of no library, memories apart."""
-    (folder / "design.v").write_text(verilog, encoding="utf-8")
-    _yosys(
-        folder,
+def _to_gates(top: str) -> str:
+    """Commands from ``design.v`` to gates of no library, memories apart."""
+    return yosys_script(
         "read_verilog -defer design.v",
         f"hierarchy -top {top}",
         *("proc", "opt -fast", "memory -nomap", "opt_clean"),
@@ -118,16 +125,14 @@ def _generic(verilog: str, top: str, folder: Path) -> None:
         "setattr -mod -set keep_hierarchy 1 *",
         # ABC comes later, with the library.
         f"synth -noabc -top {top}",
-        "write_rtlil generic.il",
+        f"write_rtlil {_GATES}",
     )
 
 
-def _map(generic: Path, top: str, technology: Technology, recipe: Recipe, folder: Path) -> None:
-    """Cells of the library."""
-    (folder / CONSTRAINTS).write_text(sizing_constraints(technology), encoding="utf-8")
-    _yosys(
-        folder,
-        f"read_rtlil {generic / 'generic.il'}",
+def _to_cells(gates: Path, top: str, technology: Technology, recipe: Recipe) -> str:
+    """Commands from ``gates`` to cells of the library."""
+    return yosys_script(
+        f"read_rtlil {gates}",
         f"hierarchy -top {top}",
         *map_to_cells(technology, recipe, constraints=CONSTRAINTS),
         f"tee -q -o statistics.json stat -json -liberty {technology.path}",
@@ -135,14 +140,19 @@ def _map(generic: Path, top: str, technology: Technology, recipe: Recipe, folder
     )
 
 
+def _generic(verilog: str, script: str, folder: Path) -> None:
+    (folder / "design.v").write_text(verilog, encoding="utf-8")
+    run_yosys(script, folder)
+
+
+def _map(script: str, constraints: str, folder: Path) -> None:
+    (folder / CONSTRAINTS).write_text(constraints, encoding="utf-8")
+    run_yosys(script, folder)
+
+
 def _time(mapped: Path, top: str, technology: Technology, folder: Path) -> None:
     path = longest_path(mapped / "netlist.v", top, technology, folder)
     (folder / "path.json").write_text(json.dumps(asdict(path)), encoding="utf-8")
-
-
-def _yosys(folder: Path, *commands: str) -> None:
-    (folder / "synthesis.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
-    run("yosys", ["synthesis.ys"], folder=folder, log="synthesis.log")
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from hwsim.silicon.cache import kept
 from hwsim.silicon.hierarchy import instances
 from hwsim.silicon.synthesis import without_contents
 from hwsim.silicon.tools import absent, find, run
+from hwsim.silicon.yosys import run_yosys, yosys_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +54,16 @@ _SPEED = "6"
 _FREQUENCY_MHZ = "50"
 _SEED = "1"
 _HARNESS = "harness"
+_NETLIST = f"{_HARNESS}.json"
+_SCRIPT = yosys_script(
+    "read_verilog -defer design.v harness.v",
+    f"hierarchy -top {_HARNESS}",
+    f"synth_ecp5 -noflatten -top {_HARNESS}",
+    "tee -q -o statistics.json stat -json",
+    "flatten",
+    "opt_clean",
+    f"write_json {_NETLIST}",
+)
 _PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+) ?;", re.MULTILINE)
 # LUTs of a cell: a carry cell is two, a distributed RAM of 16 x 4 four, and a pair more for its write port.
 _LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
@@ -98,8 +109,9 @@ def measure_fpga(verilog: str, top: str, device: Device) -> FpgaArea:
     """
     text = without_contents(verilog)
     body = text[text.index("module ") :]
-    inputs = (find("yosys").version, top, body)
-    mapped = kept("ecp5", inputs, lambda folder: _map(text, top, folder))
+    harness = _harness(text, top)
+    inputs = (find("yosys").version, _SCRIPT, harness, body)
+    mapped = kept("ecp5", inputs, lambda folder: _map(text, harness, folder))
     counts = _counts(mapped / "statistics.json", top)
     luts = sum(number * counts[cell] for cell, number in _LUTS.items())
     flip_flops, multipliers, rams = (counts[cell] for cell in ("TRELLIS_FF", "MULT18X18D", "DP16KD"))
@@ -108,8 +120,9 @@ def measure_fpga(verilog: str, top: str, device: Device) -> FpgaArea:
     )
     if area.excess() or absent("ecp5") is not None:
         return area
-    inputs = (mapped.name, find("ecp5").version, device.name, _SPEED, _FREQUENCY_MHZ, _SEED)
-    routed = kept("placed", inputs, lambda folder: _place(mapped, device, folder))
+    arguments = _arguments(device)
+    inputs = (mapped.name, find("ecp5").version, *arguments)
+    routed = kept("placed", inputs, lambda folder: _place(mapped, arguments, folder))
     return FpgaArea(
         device=device,
         luts=luts,
@@ -120,29 +133,24 @@ def measure_fpga(verilog: str, top: str, device: Device) -> FpgaArea:
     )
 
 
-def _map(verilog: str, top: str, folder: Path) -> None:
+def _map(verilog: str, harness: str, folder: Path) -> None:
     (folder / "design.v").write_text(verilog, encoding="utf-8")
-    (folder / "harness.v").write_text(_harness(verilog, top), encoding="utf-8")
-    commands = [
-        "read_verilog -defer design.v harness.v",
-        f"hierarchy -top {_HARNESS}",
-        f"synth_ecp5 -noflatten -top {_HARNESS}",
-        "tee -q -o statistics.json stat -json",
-        "flatten",
-        "opt_clean",
-        f"write_json {_HARNESS}.json",
-    ]
-    (folder / "synthesis.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
-    run("yosys", ["synthesis.ys"], folder=folder, log="synthesis.log")
+    (folder / "harness.v").write_text(harness, encoding="utf-8")
+    run_yosys(_SCRIPT, folder)
 
 
-def _place(mapped: Path, device: Device, folder: Path) -> None:
-    # Its WebAssembly sees the folder that it is started in.
-    design = folder / f"{_HARNESS}.json"
-    design.hardlink_to(mapped / f"{_HARNESS}.json")
+def _arguments(device: Device) -> list[str]:
+    """Of nextpnr."""
     part = [f"--{device.name}", "--package", device.package, "--speed", _SPEED]
     wanted = ["--freq", _FREQUENCY_MHZ, "--timing-allow-fail", "--lpf-allow-unconstrained", "--seed", _SEED]
-    run("ecp5", [*part, *wanted, "--json", design.name, "--report", "report.json"], folder=folder, log="placing.log")
+    return [*part, *wanted, "--json", _NETLIST, "--report", "report.json"]
+
+
+def _place(mapped: Path, arguments: list[str], folder: Path) -> None:
+    # Its WebAssembly sees the folder that it is started in.
+    design = folder / _NETLIST
+    design.hardlink_to(mapped / _NETLIST)
+    run("ecp5", arguments, folder=folder, log="placing.log")
     design.unlink()
 
 

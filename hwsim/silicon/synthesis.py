@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hwsim.silicon.macros import OUTSIDE
-from hwsim.silicon.tools import run
+from hwsim.silicon.yosys import run_yosys, yosys_script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,8 +60,7 @@ def synthesise(
     if constraints is not None:
         (folder / CONSTRAINTS).write_text(constraints, encoding="utf-8")
         mapping = map_to_cells(technology, recipe, constraints=CONSTRAINTS)
-    (folder / "synthesis.ys").write_text("\n".join(_script(top, recipe, mapping)) + "\n", encoding="utf-8")
-    run("yosys", ["synthesis.ys"], folder=folder, log="synthesis.log")
+    run_yosys(_script(top, recipe, mapping), folder)
     return json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
 
 
@@ -99,8 +98,8 @@ def sizing_constraints(technology: Technology) -> str:
     return f"set_driving_cell {buffer.name}\nset_load {load:g}\n"
 
 
-def _script(top: str, recipe: Recipe, mapping: list[str]) -> list[str]:
-    return [
+def _script(top: str, recipe: Recipe, mapping: list[str]) -> str:
+    return yosys_script(
         "read_verilog -defer design.v",
         f"hierarchy -top {top}",
         f"synth -flatten -top {top}{' -booth' * recipe.booth} -run begin:fine",
@@ -110,4 +109,4 @@ def _script(top: str, recipe: Recipe, mapping: list[str]) -> list[str]:
         *["dffunmap -srst-only t:$_SDFFE_* t:$_SDFFCE_*"] * recipe.clock_gating,
         *mapping,
         "write_json netlist.json",
-    ]
+    )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hwsim.silicon.netlist import Netlist
     from hwsim.silicon.technology import Technology
 
-__all__ = ["LongestPath", "Timing", "analyse", "longest_path"]
+__all__ = ["LongestPath", "Timing", "analyse", "longest_path", "whole_design_script"]
 
 _SCRIPT = """\
 read_liberty {library}
@@ -46,6 +46,8 @@ create_clock -name clk -period {period} clk
 report_checks -path_delay max -digits 6 -from [all_registers -clock_pins]
 exit
 """
+_LONG_PS = 1e6
+"""A period that no path exceeds."""
 _ENDS = re.compile(r"^(?:Startpoint|Endpoint): (\S+)", re.MULTILINE)
 _ARRIVAL = re.compile(r"(?<!-)\b([\d.]+)\s+data arrival time")
 _SETUP = re.compile(r"([-\d.]+)\s+[-\d.]+\s+library setup time")
@@ -73,13 +75,12 @@ def analyse(netlist: Netlist, technology: Technology, folder: Path, *, slew_ps: 
 
     """
     (folder / "netlist.v").write_text(netlist.verilog(), encoding="utf-8")
-    scale = 1 / (technology.library.second * 1e12)
+    scale = _per_ps(technology)
     inputs = " ".join(port.name for port in netlist.ports if port.is_input and port.name != "clk")
     script = _SCRIPT.format(
         library=technology.path,
         top=netlist.name,
-        # None is too long.
-        period=1e6 * scale,
+        period=_LONG_PS * scale,
         inputs=inputs,
         slew=slew_ps * scale,
         sdf="write_sdf -digits 6 opensta.sdf" if sdf else "",
@@ -124,9 +125,7 @@ def longest_path(netlist: Path, top: str, technology: Technology, folder: Path) 
         ToolError: OpenSTA is missing, or finds no path.
 
     """
-    scale = 1 / (technology.library.second * 1e12)
-    script = _WHOLE_DESIGN.format(library=technology.path, top=top, period=1e6 * scale)
-    (folder / "timing.tcl").write_text(script, encoding="utf-8")
+    (folder / "timing.tcl").write_text(whole_design_script(top, technology), encoding="utf-8")
     with netlist.open(encoding="utf-8") as lines, (folder / "netlist.v").open("w", encoding="utf-8") as file:
         file.writelines(single_assignments(lines))
     output = run("opensta", ["timing.tcl"], folder=folder, log="timing.log")
@@ -140,7 +139,17 @@ def longest_path(netlist: Path, top: str, technology: Technology, folder: Path) 
         raise ToolError(f"opensta found no path in {top}: see {folder / 'timing.log'}")
     period, report = max(found)
     start, end = _ENDS.findall("Startpoint:" + report)[:2]
-    return LongestPath(period_ps=period / scale, start=start, end=end)
+    return LongestPath(period_ps=period / _per_ps(technology), start=start, end=end)
+
+
+def whole_design_script(top: str, technology: Technology) -> str:
+    """What :func:`longest_path` has OpenSTA do."""
+    return _WHOLE_DESIGN.format(library=technology.path, top=top, period=_LONG_PS * _per_ps(technology))
+
+
+def _per_ps(technology: Technology) -> float:
+    """The library's units of time in a picosecond."""
+    return 1 / (technology.library.second * 1e12)
 
 
 def _paths(report: str) -> list[float]:

@@ -69,6 +69,10 @@ class Around(wiring.Component):
         return m
 
 
+def refuse(*_arguments, **_options) -> str:
+    raise AssertionError("synthesised again")
+
+
 @pytest.fixture(scope="module")
 def technology(tmp_path_factory: pytest.TempPathFactory):
     need("yosys")
@@ -113,13 +117,24 @@ def test_a_memory_of_many_words_is_a_macro_and_a_queue_is_flip_flops(technology)
 def test_what_was_synthesised_is_found_again_whatever_its_header_says(technology, monkeypatch) -> None:
     before = measure_area(DESIGN, "top", technology, RECIPE)
 
-    def refuse(*_arguments, **_options) -> str:
-        raise AssertionError("synthesised again")
-
-    monkeypatch.setattr(area_module, "run", refuse)
+    monkeypatch.setattr(area_module, "run_yosys", refuse)
     assert measure_area(DESIGN.replace("nothing", "little"), "top", technology, RECIPE) == before
     with pytest.raises(AssertionError, match="synthesised again"):
         measure_area(DESIGN, "top", technology, Recipe(period_ps=2000))
+
+
+def test_what_was_synthesised_is_found_again_wherever_the_library_lies(technology, monkeypatch, tmp_path: Path) -> None:
+    before = measure_area(DESIGN, "top", technology, RECIPE)
+    monkeypatch.setattr(area_module, "run_yosys", refuse)
+    assert measure_area(DESIGN, "top", prepare(library_file(SG13G2), tmp_path), RECIPE) == before
+
+
+def test_another_script_synthesises_again(technology, monkeypatch) -> None:
+    measure_area(DESIGN, "top", technology, RECIPE)
+    monkeypatch.setattr(area_module, "run_yosys", refuse)
+    monkeypatch.setattr(area_module, "MACRO_WORDS", 32)
+    with pytest.raises(AssertionError, match="synthesised again"):
+        measure_area(DESIGN, "top", technology, RECIPE)
 
 
 def test_without_opensta_the_logic_of_a_module_is_what_abc_says(technology, monkeypatch) -> None:
