@@ -18,7 +18,7 @@ from hwsim.handover.readme import readme
 from hwsim.handover.sample import Sample, make_sample
 from hwsim.handover.software import c_header, registers_json, svd
 from hwsim.handover.tools import fusesoc_core, sdc
-from hwsim.handover.verilog import modules, plain_names
+from hwsim.handover.verilog import modules, plain_names, synthesisable
 from hwsim.reference.hardware import counters, instruction_set, registers
 from rtl import csr, isa
 from rtl.counters import COUNTERS
@@ -85,7 +85,7 @@ def contents(config: ArchConfig, *, single_file: bool = False) -> dict[str, str]
 
     """
     sample = make_sample(config)
-    text = plain_names(to_verilog(config))
+    text = synthesisable(plain_names(to_verilog(config)))
     parts = modules(text)
     sources = {f"rtl/{TOP}.v": text} if single_file else {f"rtl/{name}.v": part for name, part in parts.items()}
     return {
@@ -125,7 +125,7 @@ def _waivers(*, single_file: bool) -> str:
 
 def _yosys_script(sources: dict[str, str]) -> str:
     reads = "".join(f"read_verilog {name}\n" for name in sources)
-    return f"{reads}hierarchy -check -top {TOP}\nproc\ncheck -assert\n"
+    return f"{reads}hierarchy -check -top {TOP}\nproc\ncheck -assert -initdrv\n"
 
 
 def _sample_files(config: ArchConfig, sample: Sample) -> dict[str, str]:
