@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hwsim.cli.command import Architecture, JsonFile, check_json, deliver, reporting
+from hwsim.cli.command import Architecture, JsonFile, Period, check_json, deliver, reporting
 
 __all__ = ["characterize"]
 
@@ -20,15 +20,16 @@ def characterize(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Of the table; the file's name without it.")
     ] = None,
-    folder: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write NAME.yaml and the netlists.")
-    ] = Path("characterized"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="For NAME.yaml and the netlists; where --technology looks without it."
+        ),
+    ] = None,
     memories: Annotated[
         str, typer.Option(metavar="TABLE", help="Whose memories and DRAM to put beside it: sky130, or another table.")
     ] = "tpuv4i-7nm",
-    period_ps: Annotated[
-        float, typer.Option("--period", metavar="PS", min=1, help="Clock period that cells are sized for.")
-    ] = 1000.0,
+    period_ps: Period = 1000.0,
     dont_use: Annotated[
         list[str] | None, typer.Option(metavar="PATTERN", help="Cells to leave alone; may be given several times.")
     ] = None,
@@ -50,8 +51,9 @@ def characterize(
 
     import yaml
 
+    from hwsim.energy.table import own_folder
     from hwsim.errors import InputError
-    from hwsim.files import reason, write_text
+    from hwsim.files import check_output, write_text
     from hwsim.report.silicon import characterisation_table, characterisation_tree
     from hwsim.silicon.characterise import characterise
     from hwsim.silicon.memory import load_memories
@@ -73,14 +75,15 @@ def characterize(
     # Both are needed: without them nothing is measured.
     for program in ("yosys", "icarus"):
         find(program)
+    folder = output or own_folder()
+    path = folder / f"{label}.yaml"
+    if json_file is not None and json_file.resolve() == path.resolve():
+        raise InputError(f"--json {json_file}: is where the table goes; name another file")
     work = (folder / label).resolve()
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{work}: cannot be made: {reason(error)}") from error
     with reporting() as reporter:
         reporter.stage(f"reading {liberty.name}")
         technology = prepare(liberty, work, tuple(dont_use or ()))
+        check_output(path)
         made = characterise(
             config,
             technology,
@@ -92,7 +95,6 @@ def characterize(
             reporter=reporter,
         )
     table = technology_table(made, label, memories=found)
-    path = folder / f"{label}.yaml"
     header = f"# {table.title}. By `hwsim characterize --arch {config.name}`, with {', '.join(made.tools)}.\n"
     write_text(path, header + yaml.safe_dump(table.model_dump(exclude_none=True), sort_keys=False, width=160))
     deliver(characterisation_table(made, table, path), characterisation_tree(made, table), json_file)

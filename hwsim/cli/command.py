@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hwsim.progress import Reporter
 
 __all__ = [
+    "STANDARD_OUTPUT",
     "Architecture",
     "Calibration",
     "Fidelity",
@@ -25,6 +26,7 @@ __all__ = [
     "JsonFile",
     "Model",
     "ObjectiveOption",
+    "Period",
     "SimulatorOption",
     "calibration_data",
     "check_json",
@@ -70,6 +72,11 @@ Architecture = Annotated[
 ]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output.")
+]
+Period = Annotated[
+    float,
+    # ABC takes no more digits than a millisecond has.
+    typer.Option("--period", metavar="PS", min=1, max=1e9, help="Clock period that cells are sized for."),
 ]
 Calibration = Annotated[
     str | None,

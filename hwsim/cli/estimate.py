@@ -20,7 +20,6 @@ from hwsim.cli.command import (
     Rows,
     RowsOption,
     calibration_data,
-    check_json,
     deliver,
     reporting,
 )
@@ -71,8 +70,7 @@ def estimate(
     scalesim: ScaleSim = False,
 ) -> None:
     """Cycles, utilisation, memory traffic and energy of every layer, without simulating it."""
-    check_json(json_file)
-    check_reports(csv=csv_file, html=html_file, trace=trace_file)
+    check_reports(json=json_file, csv=csv_file, html=html_file, trace=trace_file)
     data = calibration_data(calibration)
     inputs = None
     if input_file is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, cast
 
 import typer
 
-from hwsim.cli.command import Architecture, JsonFile, Model, check_json, deliver, reporting
+from hwsim.cli.command import Architecture, JsonFile, Model, deliver, reporting
 from hwsim.cli.reports import HtmlFile, check_reports
 from hwsim.cli.training_options import Data, Epochs, Output, Rate, Seed, WeightDecay, Work
 
@@ -42,8 +42,7 @@ def prune(
     html_file: HtmlFile = None,
 ) -> None:
     """Remove what costs most on ARCH and matters least, until accuracy falls; killed and run again, it goes on."""
-    check_json(json_file)
-    check_reports(output=output, html=html_file)
+    check_reports(json=json_file, output=output, html=html_file)
     from hwsim.codesign.cost import Objective
     from hwsim.codesign.prune import prune as run
     from hwsim.codesign.settings import Method, PruneSettings

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hwsim.cli.command import STANDARD_OUTPUT
+
 __all__ = ["CsvFile", "HtmlFile", "TraceFile", "check_reports", "refuse_reports"]
 
 CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row per layer as CSV.")]
@@ -20,13 +22,14 @@ TraceFile = Annotated[
 
 
 def check_reports(**files: Path | None) -> None:
-    """See that each file can be written, and that no two of them are the same.
+    """See that each file can be written, and that no two of them are the same. ``json`` may be standard output.
 
     Raises:
         InputError: one cannot, or two are.
 
     """
-    given = {option: path for option, path in files.items() if path is not None}
+    asked = {option: path for option, path in files.items() if path is not None}
+    given = {option: path for option, path in asked.items() if (option, path) != ("json", STANDARD_OUTPUT)}
     if not given:
         return
     from hwsim.errors import InputError

@@ -21,7 +21,6 @@ from hwsim.cli.command import (
     RowsOption,
     SimulatorOption,
     calibration_data,
-    check_json,
     deliver,
     reporting,
 )
@@ -62,8 +61,7 @@ def simulate(
     from hwsim.simulation.harness import check_memory
     from hwsim.simulation.simulators import check_simulator
 
-    check_json(json_file)
-    check_reports(csv=csv_file, html=html_file)
+    check_reports(json=json_file, csv=csv_file, html=html_file)
     check_simulator(simulator)
     waves_format(waves)
     kind = check_memory(memory)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwsim.cli.command import JsonFile, check_json, deliver
+from hwsim.cli.command import JsonFile, deliver
 from hwsim.cli.reports import check_reports
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def sweep(
 
     Exits with 1 where points failed.
     """
-    check_json(json_file)
-    check_reports(csv=csv_file, parquet=parquet_file, html=html_file)
+    check_reports(json=json_file, csv=csv_file, parquet=parquet_file, html=html_file)
     if point is not None:
         _again(file, point, study, json_file)
         return

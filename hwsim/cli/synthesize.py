@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hwsim.cli.command import Architecture, JsonFile, check_json, deliver, reporting
+from hwsim.cli.command import Architecture, JsonFile, Period, deliver, reporting
+from hwsim.cli.reports import check_reports
 
 __all__ = ["synthesize"]
 
@@ -21,9 +22,7 @@ def synthesize(
     memories: Annotated[
         str, typer.Option(metavar="TABLE", help="Whose SRAM model says what memories take: sky130, or another table.")
     ] = "tpuv4i-7nm",
-    period_ps: Annotated[
-        float, typer.Option("--period", metavar="PS", min=1, help="Clock period that cells are sized for.")
-    ] = 1000.0,
+    period_ps: Period = 1000.0,
     dont_use: Annotated[
         list[str] | None, typer.Option(metavar="PATTERN", help="Cells to leave alone; may be given several times.")
     ] = None,
@@ -33,28 +32,28 @@ def synthesize(
 
     Energies are `hwsim characterize`'s. A design that was synthesised before is found in the cache.
     """
-    check_json(json_file)
+    check_reports(json=json_file, csv=csv_file)
 
     import tempfile
 
-    from hwsim.files import check_output, write_text
+    from hwsim.files import write_text
     from hwsim.report.area import area_csv, area_table, area_tree
     from hwsim.silicon.area import measure_area
     from hwsim.silicon.memory import load_memories
     from hwsim.silicon.synthesis import Recipe
     from hwsim.silicon.technology import prepare
     from hwsim.silicon.tools import find
+    from hwsim.silicon.trial import try_library
     from hwsim.simulation.verilog import accelerator_verilog
     from rtl.config import load_arch
 
     config = load_arch(arch)
-    if csv_file is not None:
-        check_output(csv_file)
     sram = load_memories(memories).sram
     find("yosys")
     with reporting() as reporter, tempfile.TemporaryDirectory(prefix="hwsim-") as work:
         reporter.stage(f"reading {liberty.name}")
         technology = prepare(liberty, Path(work), tuple(dont_use or ()))
+        try_library(technology)
         reporter.stage(f"emitting the Verilog of {config.name}")
         verilog = accelerator_verilog(config)
         reporter.stage(f"synthesising {config.name}: minutes")

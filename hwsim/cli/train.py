@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hwsim.cli.command import JsonFile, Model, check_json, deliver, reporting
+from hwsim.cli.command import JsonFile, Model, deliver, reporting
 from hwsim.cli.reports import check_reports
 from hwsim.cli.training_options import Batch, Data, Epochs, Output, Rate, Seed, WeightDecay, Work
 
@@ -35,8 +35,7 @@ def train(
     fresh: Fresh = False,
 ) -> None:
     """Train a float network on labelled data, on the CPU; killed and run again, it goes on from its last epoch."""
-    check_json(json_file)
-    check_reports(output=output)
+    check_reports(json=json_file, output=output)
     from hwsim.files import write_bytes
     from hwsim.report.training import training_table
     from hwsim.training import Settings

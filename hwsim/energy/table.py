@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from hwsim.energy.curves import Curve, Figure, Part, Source, Value
 from hwsim.errors import InputError
+from hwsim.files import reason
 from rtl.config import ControlConfig, SparseConfig
 from rtl.strict_yaml import YamlError, parse_yaml
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 __all__ = [
-    "DEFAULT_TABLE",
     "FOLDER_VARIABLE",
     "PREFIX",
     "ArrayEnergy",
@@ -36,11 +36,11 @@ __all__ = [
     "SynthesisRecipe",
     "Table",
     "drams",
+    "is_shipped",
     "load_table",
+    "own_folder",
     "table_names",
 ]
-
-DEFAULT_TABLE = "horowitz-45nm"
 
 PREFIX = "characterized:"
 """Of tables that were measured in the accelerator's own netlist (:mod:`hwsim.silicon`)."""
@@ -256,7 +256,7 @@ def table_names() -> list[str]:
     """Names that :func:`load_table` knows."""
     folder = resources.files("hwsim.energy") / "tables"
     published = set(_stems(folder)) - {_DRAMS}
-    own = _own_folder()
+    own = own_folder()
     measured = {name for place in (folder / "characterized", own) if place.is_dir() for name in _stems(place)}
     return sorted(published | {PREFIX + name for name in measured})
 
@@ -276,14 +276,21 @@ def load_table(name: str) -> Table:
         raise InputError(f"technology {name!r}: no such table; {hint}")
     if not name.startswith(PREFIX):
         return Table.model_validate(_tree(name))
-    own = _own_folder() / f"{name.removeprefix(PREFIX)}.yaml"
+    own = own_folder() / f"{name.removeprefix(PREFIX)}.yaml"
     if not own.is_file():
         return Table.model_validate(_tree(f"characterized/{name.removeprefix(PREFIX)}"))
     try:
         return Table.model_validate(parse_yaml(own.read_text(encoding="utf-8")))
-    except (YamlError, ValidationError) as error:
-        first = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
-        raise InputError(f"{own}: not a technology table: {first}") from error
+    except OSError as error:
+        raise InputError(f"{own}: cannot be read: {reason(error)}") from error
+    except (YamlError, ValidationError, UnicodeDecodeError) as error:
+        raise InputError(f"{own}: not a technology table: {_first(error)}") from error
+
+
+def is_shipped(name: str) -> bool:
+    """Whether hwsim comes with a table ``name``, which one of the user's own stands before."""
+    folder = resources.files("hwsim.energy") / "tables"
+    return (folder / "characterized" / f"{name.removeprefix(PREFIX)}.yaml").is_file()
 
 
 @functools.cache
@@ -292,13 +299,22 @@ def drams() -> dict[str, Dram]:
     return TypeAdapter(dict[str, Dram]).validate_python(_tree(_DRAMS))
 
 
+def _first(error: YamlError | ValidationError | UnicodeDecodeError) -> str:
+    """What is wrong, and where, in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+
+
 def _tree(name: str) -> object:
     return parse_yaml((resources.files("hwsim.energy") / "tables" / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
-def _own_folder() -> Path:
+def own_folder() -> Path:
+    """Where tables of one's own are looked for."""
     return Path(os.environ.get(FOLDER_VARIABLE, "characterized"))
 
 
 def _stems(folder: Traversable | Path) -> list[str]:
-    return [entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
+    return [e.name.removesuffix(".yaml") for e in folder.iterdir() if e.name.endswith(".yaml") and e.is_file()]

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.table import Table as RichTable
 
+from hwsim.energy.table import FOLDER_VARIABLE, is_shipped, own_folder
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hwsim.energy.table import Table
+    from hwsim.energy.curves import Part
+    from hwsim.energy.table import ControlEnergy, EventEnergy, Isolation, SparseEnergy, Table
     from hwsim.silicon.characterise import Characterisation
 
 __all__ = ["characterisation_table", "characterisation_tree"]
@@ -24,6 +27,18 @@ _STATES = {
     "zero_activation_pj": "activation zero",
     "zero_weight_pj": "weight zero",
     "idle_pj": "idle",
+}
+_SPARSE = {
+    "take": "activation taken, its column looked up",
+    "push": "column through the queue",
+    "entry": "entry: weight looked up, multiplied, added",
+    "padding": "padding entry",
+}
+_CONTROL = {
+    "fetch": "fetched: from beats into the fetch queue",
+    "dispatch": "dispatched: into its engine's queue",
+    "issue": "issued to its engine, and retired",
+    "stall": "a cycle of waiting for a token",
 }
 
 
@@ -42,7 +57,7 @@ def characterisation_table(made: Characterisation, table: Table, path: Path) -> 
     for name, what in _STATES.items():
         shown.add_row(what, f"{_states(table)[name]:.4f}", "pJ a cycle")
     notes = [f"[yellow]{note}" for note in made.notes]
-    return Group(shown, *notes, f"written to {path}: --technology {table.name}")
+    return Group(shown, *_more(table), *notes, *_written(table.name, path))
 
 
 def characterisation_tree(made: Characterisation, table: Table) -> dict[str, Any]:
@@ -56,9 +71,59 @@ def characterisation_tree(made: Characterisation, table: Table) -> dict[str, Any
         "longest_path_ps": timing.period_ps if timing else None,
         "fmax_mhz": timing.fmax_mhz if timing else None,
         "pe_pj_per_cycle": _states(table),
+        **{name: None if part is None else part.model_dump() for name, part in _parts(table).items()},
         "missing": list(made.notes),
         "tools": list(made.tools),
     }
+
+
+def _parts(table: Table) -> dict[str, Part | None]:
+    """What is measured where it is asked for."""
+    isolation = table.array.isolation if table.array else None
+    return {"sparse": table.sparse, "control": table.control, "isolation": isolation}
+
+
+def _more(table: Table) -> list[RichTable]:
+    isolation = table.array.isolation if table.array else None
+    found = []
+    if table.sparse is not None:
+        found.append(_events("a zero-skipping PE, memories apart", table.sparse, _SPARSE))
+    if table.control is not None:
+        found.append(_events("an instruction", table.control, _CONTROL))
+    if isolation is not None:
+        found.append(_isolation(isolation))
+    return found
+
+
+def _events(title: str, measured: SparseEnergy | ControlEnergy, events: dict[str, str]) -> RichTable:
+    shown = RichTable(title=title, title_justify="left")
+    shown.add_column("")
+    shown.add_column("pJ", justify="right")
+    shown.add_row("idle, a cycle", f"{measured.idle_pj.value:.4g}")
+    for name, what in events.items():
+        event: EventEnergy = getattr(measured, name)
+        shown.add_row(what, f"{event.logic_pj + event.register_pj:.4g}")
+    shown.add_row("largest error where it was not fitted to", f"{measured.held_out_error.value:.1%}")
+    return shown
+
+
+def _isolation(isolation: Isolation) -> RichTable:
+    shown = RichTable(title=f"operand isolation, of {isolation.um2:,.2f} um2", title_justify="left")
+    for column in ("activations that are zero", "pJ without", "with", "change"):
+        shown.add_column(column, justify="right")
+    for point, what in ((isolation.real, "real operands, "), *((point, "") for point in isolation.by_share)):
+        change = point.isolated_pj / point.plain_pj - 1
+        shown.add_row(f"{what}{point.zeros:.0%}", f"{point.plain_pj:.4g}", f"{point.isolated_pj:.4g}", f"{change:+.1%}")
+    return shown
+
+
+def _written(name: str, path: Path) -> list[str]:
+    """Where the table is, and how it is found there."""
+    found = path.parent.resolve() == own_folder().resolve()
+    lines = [f"written to {path}: --technology {name}{'' if found else f', with {FOLDER_VARIABLE}={path.parent}'}"]
+    if is_shipped(name):
+        lines.append("[yellow]hwsim comes with a table of that name: where this one is found, it is taken instead")
+    return lines
 
 
 def _states(table: Table) -> dict[str, float]:

@@ -6,12 +6,12 @@ changes on the way there; those changes are glitches.
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwsim.errors import SimulationError
+from hwsim.processes import finish
 from hwsim.silicon.models import cell_models
 from hwsim.silicon.tools import run
 
@@ -141,7 +141,7 @@ def _dump(
         folder=folder,
         log=f"{stem}.build.log",
     )
-    done = subprocess.run(["vvp", "-n", f"{stem}.vvp"], cwd=folder, capture_output=True, text=True, check=False)
+    done = finish(["vvp", "-n", f"{stem}.vvp"], cwd=folder)
     (folder / f"{stem}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
     if done.returncode or "SDF ERROR" in done.stdout + done.stderr:
         raise SimulationError(f"the netlist's simulation failed: see {folder / f'{stem}.log'}")

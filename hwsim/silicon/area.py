@@ -18,6 +18,7 @@ from hwsim.silicon.hierarchy import MACROS, Macro, Part, instances, macros_of, p
 from hwsim.silicon.synthesis import CONSTRAINTS, map_to_cells, sizing_constraints, without_contents
 from hwsim.silicon.timing import LongestPath, longest_path, whole_design_script
 from hwsim.silicon.tools import absent, find
+from hwsim.silicon.trial import try_library
 from hwsim.silicon.yosys import run_yosys, yosys_script
 
 if TYPE_CHECKING:
@@ -72,9 +73,12 @@ def measure_area(verilog: str, top: str, technology: Technology, recipe: Recipe)
     """Synthesise module ``top`` of ``verilog`` and all under it, or find it synthesised.
 
     Raises:
+        InputError: the library lacks a cell that is needed.
         ToolError: Yosys is missing, or refuses the design; the cache cannot be written.
 
     """
+    try_library(technology)
+    sizing = sizing_constraints(technology)
     text = without_contents(verilog)
     # The comment at its head names a configuration; equal hardware is equal below.
     body = text[text.index("module ") :]
@@ -83,7 +87,6 @@ def measure_area(verilog: str, top: str, technology: Technology, recipe: Recipe)
     gates = _to_gates(top)
     generic = kept("generic", (find("yosys").version, gates, body), lambda folder: _generic(text, gates, folder))
     cells = _to_cells(generic / _GATES, top, technology, recipe)
-    sizing = sizing_constraints(technology)
     inputs = (generic.name, technology.text_hash, sizing, _to_cells(Path(_GATES), top, anywhere, recipe))
     mapped = kept("cells", inputs, lambda folder: _map(cells, sizing, folder))
     statistics = _load(mapped / "statistics.json")

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwsim.errors import ToolError
 from hwsim.simulation.build import cache_errors, cache_folder
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ def kept(what: str, inputs: Sequence[str], make: Callable[[Path], None]) -> Path
     That is the version of the program, the script that it runs, and what it reads; no paths. ``what`` names the
     procedure: one that comes to do something else around its program needs another name.
 
-    A folder is made under another name and renamed when it is whole: whoever is killed, or fails, leaves a folder
-    ``*.partial`` with its logs, for a day, and nothing that could be taken for a result.
+    A folder is made under another name and renamed when it is whole, so nothing is taken for a result that is none.
+    Where a program fails, its logs stay for a day in a folder ``*.partial``; who is interrupted, or finds the disk
+    full, leaves nothing, and what one that is killed leaves goes after a day.
 
     Raises:
-        ToolError: the cache cannot be written.
+        ToolError: the cache cannot be written, or ``make`` raises it.
 
     """
     key = hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:24]
@@ -51,8 +53,14 @@ def kept(what: str, inputs: Sequence[str], make: Callable[[Path], None]) -> Path
         cache.mkdir(parents=True, exist_ok=True)
         _evict(cache)
         partial = Path(tempfile.mkdtemp(dir=cache, prefix=f"{folder.name}-", suffix=".partial"))
-    make(partial)
-    with cache_errors(cache):
+        try:
+            make(partial)
+        except ToolError:
+            _keep_logs(partial)
+            raise
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         try:
             partial.rename(folder)
         except OSError:
@@ -61,6 +69,12 @@ def kept(what: str, inputs: Sequence[str], make: Callable[[Path], None]) -> Path
                 raise
             shutil.rmtree(partial)
     return folder
+
+
+def _keep_logs(partial: Path) -> None:
+    for path in partial.iterdir():
+        if path.suffix != ".log":
+            path.unlink()
 
 
 def _evict(cache: Path) -> None:

@@ -15,6 +15,7 @@ from hwsim.silicon.recipes import taken
 from hwsim.silicon.sparse_pe import SparseEnergies, measure_sparse_pe
 from hwsim.silicon.specimen import Specimen
 from hwsim.silicon.tools import OPTIONAL, absent, find
+from hwsim.silicon.trial import try_library
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,11 +90,17 @@ def characterise(
     ``isolation`` measures the column with operand isolation besides, ``control`` the path of instructions.
 
     Raises:
+        InputError: the library lacks a cell that is needed.
         ConfigError: ``arch`` has no weight-stationary engine, or ``sparse`` no zero-skipping one.
         ModelError: the entries of ``sparse`` hold weights and not codes.
         ToolError: Yosys or Icarus is missing.
 
     """
+    reporter.stage("trying the library")
+    try_library(technology)
+    if control:
+        # Its netlist is buffered; it comes last.
+        _ = technology.buffer
     reporter.stage(f"measuring a column of {arch.dense.rows} PEs")
     column = measure_column(arch, technology, folder / "column", period_ps=period_ps)
     recipe = taken(column.trials).recipe

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ _CELL = re.compile(r'^\s*cell\s*\(\s*"?([\w$.]+)"?\s*\)\s*\{', re.MULTILINE)
 _FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
 _ATTRIBUTE = r'^\s*{}\s*:\s*"?([^";]+?)"?\s*;'
 _PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
-_UNIT = re.compile(r"([\d.]*)\s*([fpnum]?)(\w+)")
+_UNIT = re.compile(r"(\d+\.?\d*)?\s*([fpnum]?)(s|W)", re.IGNORECASE)
 _TABLES = {"rise": "rise_power", "fall": "fall_power"}
 
 
@@ -101,14 +102,14 @@ class Library:
         self._places = {match[1]: (match.start(), end) for match, end in zip(starts, ends, strict=True)}
         self._cells: dict[str, Cell] = {}
         self._header = text[: starts[0].start()]
-        self.voltage_v = float(self._attribute("nom_voltage"))
-        self.temperature_c = float(self._attribute("nom_temperature"))
+        self.voltage_v = self._number("nom_voltage")
+        self.temperature_c = self._number("nom_temperature")
         number, prefix, unit = self._capacitance_unit()
         self.farad = number * _PREFIXES[prefix]
         if unit != "f":
             raise InputError(f"{origin}: capacitive_load_unit is in {unit!r}, not in farads")
-        self.second = _scale(self._attribute("time_unit"))
-        self.watt = _scale(self._attribute("leakage_power_unit"))
+        self.second = self._scale("time_unit", "s")
+        self.watt = self._scale("leakage_power_unit", "W")
 
     @cached_property
     def name(self) -> str:
@@ -144,6 +145,21 @@ class Library:
             raise InputError(f"{self._origin}: no {name} before its first cell")
         return found[1]
 
+    def _number(self, name: str) -> float:
+        text = self._attribute(name)
+        try:
+            return float(text)
+        except ValueError as error:
+            raise InputError(f"{self._origin}: {name} is not a number: {text!r}") from error
+
+    def _scale(self, name: str, unit: str) -> float:
+        """In ``unit``: ``1ns`` is 1e-9 seconds."""
+        text = self._attribute(name)
+        found = _UNIT.fullmatch(text.strip())
+        if found is None or found[3].lower() != unit.lower():
+            raise InputError(f"{self._origin}: {name} is not in {unit}: {text!r}")
+        return float(found[1] or 1) * _PREFIXES[found[2].lower()]
+
     def _capacitance_unit(self) -> tuple[float, str, str]:
         found = re.search(
             r'^\s*capacitive_load_unit\s*\(\s*"?([\d.]+)"?\s*,\s*"?([fpn]?)(f)"?\s*\)', self._header, re.M | re.I
@@ -155,9 +171,16 @@ class Library:
     def _parse(self, name: str) -> Cell:
         try:
             from liberty.parser import parse_liberty
+            from liberty.tokenized import ParserError
         except ImportError as error:
             raise ToolError("no reader of Liberty files: run `pip install 'hwsim[silicon]'`") from error
-        group = parse_liberty(_balanced(self._text[slice(*self._places[name])]))
+        try:
+            return self._cell(name, parse_liberty(_balanced(self._text[slice(*self._places[name])])))
+        except (ParserError, KeyError, IndexError, TypeError, ValueError) as error:
+            # What the reader makes of a cell without an area, or of a table of words, is one of these.
+            raise InputError(f"{self._origin}: cell {name} cannot be read: {type(error).__name__} {error}") from error
+
+    def _cell(self, name: str, group: Any) -> Cell:
         rails = {_text(g.args[0]) for g in group.get_groups("pg_pin") if _word(g, "pg_type") == "primary_power"}
         pins = [self._pin(pin, rails) for pin in group.get_groups("pin")]
         gate = _word(group, "clock_gating_integrated_cell") is not None
@@ -245,10 +268,15 @@ def library_text(path: Path) -> str:
     """
     try:
         content = path.read_bytes()
-        return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8", "replace")
-    except (OSError, EOFError) as error:
-        why = reason(error) if isinstance(error, OSError) else "the gzip data ends early"
-        raise InputError(f"{path}: cannot be read: {why}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {reason(error)}") from error
+    try:
+        plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    except EOFError as error:
+        raise InputError(f"{path}: cannot be read: the gzip data ends early") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read: the gzip data is damaged") from error
+    return plain.decode("utf-8", "replace")
 
 
 def _mean(tables: tuple[Lookup, ...], slew_ps: float, load_ff: float) -> float:
@@ -262,14 +290,7 @@ def _balanced(text: str) -> str:
         depth += 1 if brace[0] == "{" else -1
         if not depth:
             return text[: brace.end()]
-    raise InputError("a cell of the library is not closed")
-
-
-def _scale(text: str) -> float:
-    found = _UNIT.fullmatch(text.strip())
-    if found is None:
-        raise InputError(f"{text!r} is not a unit")
-    return float(found[1] or 1) * _PREFIXES[found[2]]
+    raise ValueError("its braces are not closed")
 
 
 def _text(value: Any) -> str:

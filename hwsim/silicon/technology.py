@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hwsim.errors import InputError
+from hwsim.files import make_folder, write_text
 from hwsim.silicon.liberty import Cell, Library, library_text
 
 __all__ = ["Technology", "prepare"]
@@ -31,13 +32,35 @@ class Technology:
 
     @cached_property
     def typical_slew_ps(self) -> float:
-        """Transition of a flip-flop's output with three of its own inputs on it: what inputs of a module have."""
-        usable = (name for name in self.library.cell_names if name not in self.unused_cells)
-        flop = self.library.cell(next(name for name in usable if self.library.has_state(name)))
+        """Transition of a flip-flop's output with three of its own inputs on it: what inputs of a module have.
+
+        Raises:
+            InputError: there is no flip-flop, or it has no tables of transitions.
+
+        """
+        flop = self.flip_flop
         pins = flop.pins.values()
-        load = _FANOUT * max(pin.capacitance_ff for pin in pins if not pin.is_output)
+        load = _FANOUT * max((pin.capacitance_ff for pin in pins if not pin.is_output), default=0.0)
         arcs = [arc for pin in pins for arc in pin.arcs if arc.slew_ps]
+        if not arcs:
+            raise InputError(f"{self.library.name}: {flop.name} has no tables of its output's transition (timing)")
         return sum(arc.slew(0.0, load) for arc in arcs) / len(arcs)
+
+    @cached_property
+    def flip_flop(self) -> Cell:
+        """The first one that may be used.
+
+        Raises:
+            InputError: there is none.
+
+        """
+        usable = (name for name in self.library.cell_names if name not in self.unused_cells)
+        name = next((name for name in usable if self.library.has_state(name)), None)
+        if name is None:
+            raise InputError(
+                f"{self.library.name}: no cell that may be used is a flip-flop (a group ff), which registers need"
+            )
+        return self.library.cell(name)
 
     @cached_property
     def text_hash(self) -> str:
@@ -88,14 +111,17 @@ class Technology:
 def prepare(liberty: Path, folder: Path, dont_use: tuple[str, ...] = ()) -> Technology:
     """The library in ``liberty``, unpacked into ``folder``.
 
+    The folder is made when the library is known to be one.
+
     Raises:
-        InputError: it cannot be read, or is no library; no cell of a pattern.
+        InputError: it cannot be read, or is no library; no cell of a pattern; the folder cannot be written.
 
     """
     text = library_text(liberty)
     plain = folder / "library.lib"
-    plain.write_text(text, encoding="utf-8")
     technology = Technology(plain, Library(text, liberty.name), dont_use)
     # Patterns are refused before the work.
     _ = technology.unused_cells
+    make_folder(folder)
+    write_text(plain, text)
     return technology

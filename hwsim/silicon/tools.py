@@ -9,14 +9,16 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import importlib.util
+import os
 import shutil
-import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.errors import ToolError
+from hwsim.processes import finish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +116,9 @@ def run(name: str, arguments: Sequence[str | Path], *, folder: Path, log: str) -
     """
     program = find(name)
     command = [*program.command, *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    # What it keeps for a moment lies there too, and goes even if it is killed.
+    with tempfile.TemporaryDirectory(dir=folder, prefix="moment-", ignore_cleanup_errors=True) as moment:
+        done = finish(command, cwd=folder, env=os.environ | {"TMPDIR": moment})
     output = done.stdout + done.stderr
     (folder / log).write_text(output, encoding="utf-8")
     if done.returncode:

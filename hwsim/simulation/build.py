@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hwsim.errors import InputError, SimulationError, ToolError
+from hwsim.processes import finish
 from hwsim.simulation.simulators import (
     SimulatorName,
     find_compiler,
@@ -185,15 +185,7 @@ def _make(design: Design, simulator: SimulatorName, waves: Waves | None, folder:
         _lend_runtime(waves, partial)
     with log.open("w") as output:
         for command in commands:
-            done = subprocess.run(
-                command,
-                cwd=partial,
-                env=environment,
-                stdout=output,
-                stderr=output,
-                stdin=subprocess.DEVNULL,
-                check=False,
-            )
+            done = finish(command, cwd=partial, env=environment, output=output)
             if done.returncode:
                 raise SimulationError(f"{simulator} could not build {design.top}: {_first_error(log)}; see {log}")
     if simulator == "verilator":

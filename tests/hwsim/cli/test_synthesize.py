@@ -15,6 +15,8 @@ from hwsim.silicon.fpga import PARTS, FpgaArea
 from hwsim.silicon.hierarchy import Macro, Part
 from hwsim.silicon.memory import load_memories
 from tests.hwsim.cli.command_line import hwsim
+from tests.hwsim.silicon.libraries import need
+from tests.hwsim.silicon.test_liberty import TINY
 
 
 @pytest.mark.parametrize(
@@ -23,8 +25,9 @@ from tests.hwsim.cli.command_line import hwsim
         (None, "cannot be read: no such file or directory"),
         (b"library (x) { }", "not a Liberty library: it has no cells"),
         (gzip.compress(b"library (x) { }")[:12], "cannot be read: the gzip data ends early"),
+        (gzip.compress(bytes(99))[:12] + bytes(20), "cannot be read: the gzip data is damaged"),
     ],
-    ids=["absent", "empty", "cut off"],
+    ids=["absent", "empty", "cut off", "damaged"],
 )
 def test_a_library_that_is_none_is_one_line_and_exit_2(capsys, tmp_path: Path, content, message: str) -> None:
     file = tmp_path / "cells.lib.gz"
@@ -35,6 +38,27 @@ def test_a_library_that_is_none_is_one_line_and_exit_2(capsys, tmp_path: Path, c
     assert done.out == ""
     assert done.err.count("\n") == 1
     assert message in done.err
+
+
+def test_a_library_without_flip_flops_is_refused_before_the_verilog_is_written(
+    capsys, tmp_path: Path, monkeypatch
+) -> None:
+    def written(_: object) -> str:
+        raise AssertionError("Verilog was written")
+
+    need("yosys")
+    monkeypatch.setattr("hwsim.simulation.verilog.accelerator_verilog", written)
+    (tmp_path / "tiny.lib").write_text(TINY)
+    done = hwsim(capsys, "synthesize", "--arch", "dense-8x8", "--liberty", tmp_path / "tiny.lib")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == "hwsim: tiny: no cell that may be used is a flip-flop (a group ff), which registers need\n"
+
+
+def test_two_reports_in_one_file_are_refused(capsys, tmp_path: Path) -> None:
+    for command in (("synthesize", "--liberty", "x.lib"), ("estimate", "digits-mlp")):
+        done = hwsim(capsys, *command, "--csv", tmp_path / "x", "--json", tmp_path / "x")
+        assert (done.status, done.out) == (2, "")
+        assert f"--json and --csv would both write {tmp_path / 'x'}" in done.err
 
 
 def test_without_yosys_both_say_what_to_install(capsys, tmp_path: Path, monkeypatch) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
 
 import pytest
 
+from hwsim.errors import ToolError
 from hwsim.silicon import cache
 from hwsim.silicon.cache import kept
 
@@ -40,17 +42,43 @@ def test_what_was_made_from_the_same_inputs_is_found_and_from_others_is_made() -
             kept(what, inputs, refuse)
 
 
-def test_what_fails_leaves_its_folder_for_a_day_and_no_result(folder: Path) -> None:
-    with pytest.raises(AssertionError, match="made again"):
-        kept("cells", ("a",), refuse)
+def test_a_program_that_fails_leaves_its_logs_for_a_day_and_no_result(folder: Path) -> None:
+    def fail(partial: Path) -> None:
+        (partial / "synthesis.log").write_text("ERROR")
+        (partial / "design.v").write_text("module")
+        raise ToolError("yosys failed")
+
+    with pytest.raises(ToolError, match="yosys failed"):
+        kept("cells", ("a",), fail)
     (left,) = folder.iterdir()
     assert left.suffix == ".partial"
+    assert [path.name for path in left.iterdir()] == ["synthesis.log"]
     aged(left, cache.PARTIAL_SECONDS - 60)
     kept("cells", ("b",), result)
     assert left.is_dir()
     aged(left, cache.PARTIAL_SECONDS + 60)
     kept("cells", ("c",), result)
     assert not left.exists()
+
+
+def test_whoever_is_interrupted_leaves_nothing(folder: Path) -> None:
+    def interrupted(partial: Path) -> None:
+        (partial / "design.v").write_text("module")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept("cells", ("a",), interrupted)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_full_disk_is_said_with_what_to_do_and_nothing_is_left_on_it(folder: Path) -> None:
+    def full(partial: Path) -> None:
+        (partial / "half.json").write_text("{")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(ToolError, match=r"No space left on device: free some space, or name another folder in HWSIM_C"):
+        kept("cells", ("a",), full)
+    assert list(folder.iterdir()) == []
 
 
 def test_of_many_results_those_unused_the_longest_go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,8 @@ def test_a_table_of_one_point_is_a_constant() -> None:
     [
         ("not a library", r"^x\.lib: not a Liberty library: it has no cells$"),
         (TINY.replace("nom_voltage", "voltage"), r"^x\.lib: no nom_voltage before its first cell$"),
+        (TINY.replace("nom_voltage : 2.0", "nom_voltage : lots"), r"^x\.lib: nom_voltage is not a number: 'lots'$"),
+        (TINY.replace('"1ns"', '"1nm"'), r"^x\.lib: time_unit is not in s: '1nm'$"),
         (TINY.replace("(1, pf)", "(1, pH)"), r"^x\.lib: no capacitive_load_unit before its first cell$"),
     ],
 )
@@ -83,12 +85,33 @@ def test_a_cell_that_is_not_there_is_named() -> None:
         Library(TINY, "tiny.lib").cell("NAND2")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        TINY.replace("area : 3.5;", ""),
+        TINY.replace("area : 3.5;", "area : much;"),
+        TINY.replace('values ("1, 2", "3, 4")', "valu es ((("),
+        TINY.replace('"1, 2"', '"one, two"'),
+        TINY[: TINY.index("fall_power")],
+    ],
+    ids=["no area", "no number", "syntax", "words in a table", "cut off"],
+)
+def test_a_cell_that_cannot_be_read_is_named(text: str) -> None:
+    with pytest.raises(InputError, match=r"^x\.lib: cell INV cannot be read: "):
+        Library(text, "x.lib").cell("INV")
+
+
 def test_gzip_is_unpacked_and_a_damaged_file_is_said_to_be(tmp_path: Path) -> None:
     packed = tmp_path / "tiny.lib.gz"
     packed.write_bytes(gzip.compress(TINY.encode()))
     assert load_library(packed).cell_names == ["INV", "BUF"]
     packed.write_bytes(packed.read_bytes()[:40])
     with pytest.raises(InputError, match=r"cannot be read: the gzip data ends early$"):
+        load_library(packed)
+    whole = bytearray(gzip.compress(TINY.encode()))
+    whole[30:40] = bytes(10)
+    packed.write_bytes(whole)
+    with pytest.raises(InputError, match=r"cannot be read: the gzip data is damaged$"):
         load_library(packed)
 
 

@@ -85,9 +85,7 @@ def test_what_a_killed_builder_left_is_not_taken_for_a_build(folder, monkeypatch
 
     seen = []
     monkeypatch.setattr(
-        cache.subprocess,
-        "run",
-        lambda command, **kwargs: seen.append(sorted(p.name for p in left.iterdir())) or _Failed(),
+        cache, "finish", lambda command, **kwargs: seen.append(sorted(p.name for p in left.iterdir())) or _Failed()
     )
     with pytest.raises(SimulationError):
         build(TINY, "verilator")
