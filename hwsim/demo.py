@@ -11,12 +11,12 @@ from compiler.evaluate import evaluate
 from compiler.frontend.build import import_model
 from compiler.interpreter import interpret, read_outputs
 from compiler.mapping.compile import compile_graph
-from hwsim.api import estimate_program
 from hwsim.comparison import differing_bytes, layer_runs, same_timing
 from hwsim.cycles import program_cycles
 from hwsim.errors import InputError
 from hwsim.execute import Work, execute
 from hwsim.network import load_network
+from hwsim.pricing import estimate_program
 from hwsim.progress import SILENT
 from hwsim.simulation.verilog import accelerator_verilog, verilog_file
 from rtl.config import ArchConfig, load_arch

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ENGINES",
     "AreaMm2",
-    "Bound",
     "EnergyPj",
     "Estimate",
     "HostStepEstimate",
@@ -28,10 +27,6 @@ __all__ = [
 
 ENGINES = ("dense", "sparse", "host")
 """Where a layer runs."""
-
-Bound = Literal["compute", "dram_read", "dram_write", "post", "fill_drain", "broadcast", "load_imbalance", "host"]
-"""What a layer's time goes to: the engine, the memory each way, the output stage, start and end of its tiles; of the
-sparse engine in particular its broadcasts, or PEs that wait for others."""
 
 Json = dict[str, Any]
 
@@ -122,6 +117,7 @@ class LayerEstimate:
     utilization: float
     """Effective MACs per cycle, over those that its engine could make. Can pass 1 where layers overlap: ``cycles``."""
     bound: str
+    """What its time goes to, of :data:`hwsim.bandwidth.BINDING`."""
     counters: dict[str, int] = field(default_factory=dict)
     """Every event of :data:`rtl.counters.COUNTERS`, by name."""
     energy_pj: EnergyPj | None = None

@@ -13,7 +13,7 @@ from compiler.passes.fold_batch_norm import filter_axis
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Layer", "following", "layer_named", "weight_layers"]
+__all__ = ["Layer", "following", "weight_layers"]
 
 LAYERS = ("Conv", "FullyConnected")
 POINTWISE = frozenset(
@@ -79,11 +79,6 @@ def _with_kernel_shape(node: Node, shape: tuple[int, ...]) -> Node:
         return node
     attributes = {**node.attributes, "kernel_shape": shape}
     return Node(node.name, node.op_type, node.inputs, node.outputs, attributes, node.domain)
-
-
-def layer_named(layers: list[Layer], weights: str) -> Layer:
-    """The layer that has these weights."""
-    return next(layer for layer in layers if layer.weights == weights)
 
 
 def following(graph: Graph, layer: Layer) -> list[Node]:

@@ -35,11 +35,6 @@ class Masks:
         """Nothing is pruned."""
         return cls({})
 
-    @classmethod
-    def of_zeros(cls, graph: Graph, names: Iterator[str] | list[str]) -> Masks:
-        """What is not zero in these constants of ``graph`` is kept."""
-        return cls({name: _constant(graph, name) != 0 for name in names})
-
     def __len__(self) -> int:
         return len(self.kept)
 

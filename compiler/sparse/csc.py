@@ -54,11 +54,6 @@ class Compressed:
         """Entries of code 0."""
         return int(np.count_nonzero(self.codes == 0))
 
-    @property
-    def local_rows(self) -> int:
-        """Rows of PE 0, which no PE has more of."""
-        return -(-self.rows // self.pes)
-
 
 def encode(codes: NDArray[np.integer], sparse: SparseConfig) -> Compressed:
     """Compress ``codes`` ``[rows, columns]``, in which 0 is a weight that is not stored.

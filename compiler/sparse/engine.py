@@ -35,7 +35,6 @@ class EngineRun:
     entries: int
     """Read by all PEs, padding included."""
     padding: int
-    broadcasts: int
     stalls: int
     """Cycles in which an activation waited for a PE to have room."""
     pes: int
@@ -80,7 +79,6 @@ def run(
         cycles=retired - first,
         entries=total["sparse_macs"] + total["sparse_padding"],
         padding=total["sparse_padding"],
-        broadcasts=total["sparse_broadcasts"],
         stalls=total["sparse_stalls"],
         pes=config.sparse.pes,
     )

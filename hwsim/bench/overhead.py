@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from compiler.interpreter import bind_inputs
 from compiler.mapping.compile import compile_graph
-from hwsim.api import random_inputs
 from hwsim.execute import Work, place
+from hwsim.inputs import random_inputs
 from hwsim.network import load_network
 from hwsim.simulation.build import build, runtime_folder
 from hwsim.simulation.harness import harness

@@ -20,8 +20,8 @@ from compiler.passes.fuse_activation import FuseActivation
 from compiler.quantize import quantize_graph
 from compiler.quantize.scales import IntegerWeights
 from hwsim.activity import program_works
-from hwsim.api import prepared
 from hwsim.codesign.cost import NetworkCost, Unit, layer_costs
+from hwsim.costing import prepared
 from hwsim.cycles import program_cycles
 from hwsim.energy.model import EnergyModel
 from hwsim.energy.prices import COMPONENTS

@@ -21,9 +21,9 @@ from compiler.quantize.calibrate import nominal
 from compiler.quantize.post_training import quantize_graph
 from compiler.quantize.scales import IntegerWeights
 from hwsim.activity import program_works
-from hwsim.api import random_inputs
 from hwsim.cycles import program_cycles
 from hwsim.energy.model import EnergyModel
+from hwsim.inputs import random_inputs
 
 if TYPE_CHECKING:
     from compiler.ir import Graph

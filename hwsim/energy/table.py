@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 __all__ = [
-    "DEFAULT_TABLE",
     "FOLDER_VARIABLE",
     "PREFIX",
     "ArrayEnergy",
@@ -42,8 +41,6 @@ __all__ = [
     "own_folder",
     "table_names",
 ]
-
-DEFAULT_TABLE = "horowitz-45nm"
 
 PREFIX = "characterized:"
 """Of tables that were measured in the accelerator's own netlist (:mod:`hwsim.silicon`)."""

@@ -9,8 +9,8 @@ import pytest
 
 import hwsim
 from compiler.interpreter import interpret
-from hwsim import api
 from hwsim.api import estimate, random_inputs, simulate
+from hwsim.cycles import program_cycles
 from hwsim.errors import InputError
 from hwsim.execute import Execution
 from hwsim.network import load_network
@@ -91,7 +91,7 @@ def pretend(monkeypatch):
         def execute(works, graph, config, **_):
             runs = []
             for work in works:
-                model = api.program_cycles(work.program, config)
+                model = program_cycles(work.program, config)
                 values = interpret(graph, {graph.input_ports[0].name: next(iter(work.inputs.values()))})
                 answer = [
                     type("Run", (), {"cycles": s.cycles, "counters": s.counters, "last_retire": s.last_retire,

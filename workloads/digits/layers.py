@@ -6,6 +6,7 @@ width]`` as ONNX has them. A layer keeps from its call what its ``backward`` nee
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,11 +41,12 @@ class Parameter:
         self.grad: Array = np.zeros_like(self.value)
 
 
-class Layer:
+class Layer(ABC):
     """A differentiable function with a name: ``y = layer(x)``, then ``grad_x = layer.backward(grad_y)``."""
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.training = False
 
     def parameters(self) -> list[Parameter]:
         """What is trained, in the order of definition."""
@@ -52,17 +54,18 @@ class Layer:
 
     def train(self, training: bool) -> None:
         """Before calls that train, and after. Most layers compute the same in both."""
+        self.training = training
 
     def __call__(self, x: Array) -> Array:
         """The layer's result for ``x``."""
         return self._forward(x)
 
-    def _forward(self, x: Array) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def _forward(self, x: Array) -> Array: ...
 
+    @abstractmethod
     def backward(self, grad: Array) -> Array:
         """The gradient with respect to the input; sets that of every parameter."""
-        raise NotImplementedError
 
 
 def _he(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Parameter:
@@ -159,11 +162,6 @@ class BatchNorm(Layer):
         self.gain, self.shift = Parameter(np.ones(channels)), Parameter(np.zeros(channels))
         self.mean: Array = np.zeros(channels, np.float32)
         self.variance: Array = np.ones(channels, np.float32)
-        self.training = False
-
-    def train(self, training: bool) -> None:
-        """Batch statistics while training, the running ones otherwise."""
-        self.training = training
 
     def _forward(self, x: Array) -> Array:
         mean, variance = self.mean, self.variance
@@ -260,6 +258,7 @@ class Sequential(Layer):
 
     def train(self, training: bool) -> None:
         """Passes it on to every layer."""
+        super().train(training)
         for layer in self.layers:
             layer.train(training)
 

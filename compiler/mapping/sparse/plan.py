@@ -33,7 +33,6 @@ __all__ = [
     "Loading",
     "SparseCut",
     "SparsePlan",
-    "plan_situation",
     "sparse_cost",
     "sparse_cuts",
     "steps",
@@ -104,16 +103,6 @@ def steps(tile: Patch, step: Tile) -> Iterator[Patch]:
     for y in range(0, tile.height, step.height):
         for x in range(0, tile.width, step.width):
             yield Patch(tile.y + y, tile.x + x, min(step.height, tile.height - y), min(step.width, tile.width - x))
-
-
-def plan_situation(plan: SparsePlan) -> Situation:
-    """What the jobs before had left to the plan."""
-    return Situation(
-        input_resident=plan.source is not None,
-        skip_resident=plan.skip is not None,
-        output_resident=plan.target is not None,
-        ofm_gap=plan.staging.size,
-    )
 
 
 def sparse_cuts(job: SparseJob, config: ArchConfig, situation: Situation) -> list[SparseCut]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api import estimate_layers
 from hwsim.errors import InputError
+from hwsim.pricing import estimate_layers
 from hwsim.sweeps.evaluation.cache import Cache
 from hwsim.sweeps.evaluation.columns import evaluate_columns
 from hwsim.sweeps.evaluation.environment import environment
@@ -21,7 +21,7 @@ from hwsim.sweeps.metrics import METRICS
 from hwsim.sweeps.specification.specification import specification_from_json
 
 if TYPE_CHECKING:
-    from hwsim.api import Fidelity
+    from hwsim.costing import Fidelity
     from hwsim.sweeps.evaluation.outcome import PointTask, State, Task
     from hwsim.sweeps.specification.specification import Specification
 

@@ -12,7 +12,7 @@ from hwsim.sweeps.space.space import with_settings
 from rtl.config import ArchConfig, ConfigError
 
 if TYPE_CHECKING:
-    from hwsim.api import Goal, RowOrder
+    from hwsim.costing import Goal, RowOrder
     from hwsim.sweeps.space.grid import Assignment
     from hwsim.sweeps.specification.specification import Specification
 

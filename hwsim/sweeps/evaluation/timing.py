@@ -11,11 +11,11 @@ from pydantic import TypeAdapter
 
 from compiler.program.program import LayerInfo
 from hwsim.analytic import AnalyticCycles
-from hwsim.api import network_cost
+from hwsim.costing import network_cost
 from hwsim.sweeps.evaluation.cache import Cache, content_hash
 
 if TYPE_CHECKING:
-    from hwsim.api import Fidelity
+    from hwsim.costing import Fidelity
     from hwsim.sweeps.evaluation.networks import SweepNetwork
     from hwsim.sweeps.evaluation.settings import Settings
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hwsim.api import given_inputs, simulate_network
+from hwsim.cosimulation import simulate_network
+from hwsim.inputs import given_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
