@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from hwsim.cli.command import Architecture, JsonFile, Period, check_json, deliver, reporting
+from hwsim.cli.command import Architecture, DontUse, JsonFile, Liberty, Period, check_json, deliver, reporting
 
 __all__ = ["characterize"]
 
 
 def characterize(
-    liberty: Annotated[
-        Path, typer.Option("--liberty", "-l", metavar="FILE[.gz]", help="Cell library, Liberty format.")
-    ],
+    liberty: Liberty,
     arch: Architecture = "dense-16x16",
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Of the table; the file's name without it.")
@@ -30,9 +28,7 @@ def characterize(
         str, typer.Option(metavar="TABLE", help="Whose memories and DRAM to put beside it: sky130, or another table.")
     ] = "tpuv4i-7nm",
     period_ps: Period = 1000.0,
-    dont_use: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="Cells to leave alone; may be given several times.")
-    ] = None,
+    dont_use: DontUse = None,
     sparse: Annotated[
         str | None, typer.Option(metavar="ARCH", help="Whose zero-skipping PE to measure besides, such as eie-64.")
     ] = None,

@@ -21,9 +21,11 @@ __all__ = [
     "STANDARD_OUTPUT",
     "Architecture",
     "Calibration",
+    "DontUse",
     "Fidelity",
     "Goal",
     "JsonFile",
+    "Liberty",
     "Model",
     "ObjectiveOption",
     "Period",
@@ -72,6 +74,10 @@ Architecture = Annotated[
 ]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output.")
+]
+Liberty = Annotated[Path, typer.Option("--liberty", "-l", metavar="FILE[.gz]", help="Cell library, Liberty format.")]
+DontUse = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="Cells to leave alone; may be given several times.")
 ]
 Period = Annotated[
     float,

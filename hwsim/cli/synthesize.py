@@ -7,25 +7,21 @@ from typing import Annotated
 
 import typer
 
-from hwsim.cli.command import Architecture, JsonFile, Period, deliver, reporting
+from hwsim.cli.command import Architecture, DontUse, JsonFile, Liberty, Period, deliver, reporting
 from hwsim.cli.reports import check_reports
 
 __all__ = ["synthesize"]
 
 
 def synthesize(
-    liberty: Annotated[
-        Path, typer.Option("--liberty", "-l", metavar="FILE[.gz]", help="Cell library, Liberty format.")
-    ],
+    liberty: Liberty,
     arch: Architecture = "dense-16x16",
     csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the modules as CSV.")] = None,
     memories: Annotated[
         str, typer.Option(metavar="TABLE", help="Whose SRAM model says what memories take: sky130, or another table.")
     ] = "tpuv4i-7nm",
     period_ps: Period = 1000.0,
-    dont_use: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="Cells to leave alone; may be given several times.")
-    ] = None,
+    dont_use: DontUse = None,
     json_file: JsonFile = None,
 ) -> None:
     """Synthesise the whole accelerator: cell area by module, memories beside, the longest path.

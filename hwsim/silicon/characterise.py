@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from hwsim.progress import SILENT, Reporter
 from hwsim.silicon.column import ColumnEnergy, measure_column
-from hwsim.silicon.control import ControlEnergies, measure_control
+from hwsim.silicon.control import measure_control
 from hwsim.silicon.isolation import IsolationTrial, measure_isolation
 from hwsim.silicon.operands import layer_operands
 from hwsim.silicon.operators import ADD, MULTIPLY, TOP, add_stimulus, multiply_stimulus, operator_verilog
 from hwsim.silicon.recipes import taken
-from hwsim.silicon.sparse_pe import SparseEnergies, measure_sparse_pe
+from hwsim.silicon.sparse_pe import measure_sparse_pe
 from hwsim.silicon.specimen import Specimen
 from hwsim.silicon.tools import OPTIONAL, absent, find
 from hwsim.silicon.trial import try_library
@@ -20,6 +20,7 @@ from hwsim.silicon.trial import try_library
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hwsim.silicon.fitting import EventEnergies
     from hwsim.silicon.technology import Technology
     from rtl.config import ArchConfig
 
@@ -54,9 +55,9 @@ class Characterisation:
     """A flip-flop of the kind that synthesis takes."""
     isolation: IsolationTrial | None
     """Where it was asked for."""
-    sparse: SparseEnergies | None
+    sparse: EventEnergies | None
     """Of the zero-skipping engine's PE, where an architecture that has one was given."""
-    control: ControlEnergies | None
+    control: EventEnergies | None
     """Of the instruction path, where it was asked for."""
     notes: tuple[str, ...]
     """What is not in the figures because a program, or a kind of cell, is missing."""

@@ -7,13 +7,12 @@ Queues are flip-flops, as they are in the accelerator.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.mapping.compile import compile_graph
 from hwsim.network import load_network
 from hwsim.silicon.control_stream import EVENTS, ControlStream, control_stream, joined
-from hwsim.silicon.fitting import Event, fit_events, predicted
+from hwsim.silicon.fitting import EventEnergies, Observation, fit_events
 from hwsim.silicon.specimen import Specimen
 from hwsim.silicon.synthesis import sizing_constraints
 from rtl.cell import emit
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from hwsim.silicon.technology import Technology
     from rtl.config import ArchConfig
 
-__all__ = ["Case", "ControlEnergies", "Stretch", "measure_control", "program_stream"]
+__all__ = ["Case", "measure_control", "program_stream"]
 
 
 class Case(NamedTuple):
@@ -38,46 +37,15 @@ class Case(NamedTuple):
     last: int
     """Behind the last."""
 
+    def __str__(self) -> str:
+        return f"cycles {self.first} to {self.last} of {self.network}"
+
 
 _FITTED_ENDS = ((0, 50), (50, 100), (100, 150), (150, 250), (250, 500), (500, 1200))
 FITTED = tuple(Case("digits-cnn", *ends) for ends in _FITTED_ENDS)
 """By which the energies are found."""
 HELD_OUT = tuple(Case("digits-mlp", *ends) for ends in ((0, 100), (100, 250), (250, 700), (0, 700)))
 """And by which they are judged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A case in the netlist."""
-
-    case: Case
-    counts: tuple[int, ...]
-    """Of :data:`~hwsim.silicon.control_stream.EVENTS`."""
-    measured: Energy
-    """Per cycle, glitches included."""
-
-    @property
-    def cycles(self) -> int:
-        """How many."""
-        return self.case.last - self.case.first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlEnergies:
-    """Of the whole path."""
-
-    config: ArchConfig
-    specimen: Specimen
-    idle: Energy
-    """Per cycle."""
-    events: dict[str, Event]
-    """By the names of :data:`~hwsim.silicon.control_stream.EVENTS`."""
-    fitted: tuple[Stretch, ...]
-    held_out: tuple[Stretch, ...]
-
-    def error(self, seen: tuple[Stretch, ...]) -> float:
-        """The largest, as a share of what was measured."""
-        return max(abs(predicted(EVENTS, self.events, self.idle, s) / s.measured.total - 1) for s in seen)
 
 
 def program_stream(network: str, config: ArchConfig) -> ControlStream:
@@ -91,7 +59,7 @@ def program_stream(network: str, config: ArchConfig) -> ControlStream:
     return control_stream(program.segments[0], config)
 
 
-def measure_control(config: ArchConfig, technology: Technology, folder: Path, recipe: Recipe) -> ControlEnergies:
+def measure_control(config: ArchConfig, technology: Technology, folder: Path, recipe: Recipe) -> EventEnergies:
     """Synthesise the instruction path of ``config``, measure it, and split what it takes among events.
 
     Raises:
@@ -103,7 +71,7 @@ def measure_control(config: ArchConfig, technology: Technology, folder: Path, re
     # A bit of a queue's place selects hundreds of others: nothing like the netlist that is built without buffers.
     specimen = Specimen(verilog, TOP, technology, folder, recipe, constraints=sizing_constraints(technology))
     fitted, held_out, idle = _measured(specimen, config)
-    return ControlEnergies(
+    return EventEnergies(
         config=config,
         specimen=specimen,
         idle=idle,
@@ -113,7 +81,9 @@ def measure_control(config: ArchConfig, technology: Technology, folder: Path, re
     )
 
 
-def _measured(specimen: Specimen, config: ArchConfig) -> tuple[tuple[Stretch, ...], tuple[Stretch, ...], Energy]:
+def _measured(
+    specimen: Specimen, config: ArchConfig
+) -> tuple[tuple[Observation, ...], tuple[Observation, ...], Energy]:
     """What is fitted to, what judges it, and an idle cycle: all in one simulation of two programs in turn."""
     trained, other = (program_stream(cases[0].network, config) for cases in (FITTED, HELD_OUT))
     head, tail = trained.until(FITTED[-1].last), other.until(HELD_OUT[-1].last)
@@ -122,7 +92,7 @@ def _measured(specimen: Specimen, config: ArchConfig) -> tuple[tuple[Stretch, ..
     windows = [range(begin + case.first, begin + case.last) for case, _, begin in places]
     *energies, idle = specimen.energies(joined(head, tail), [*windows, trained.idle()])
     seen = [
-        Stretch(case, stream.counts(case.first, case.last), energy)
+        Observation(str(case), stream.counts(case.first, case.last), case.last - case.first, energy)
         for (case, stream, _), energy in zip(places, energies, strict=True)
     ]
     return tuple(seen[: len(FITTED)]), tuple(seen[len(FITTED) :]), idle

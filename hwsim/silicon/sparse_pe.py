@@ -9,13 +9,11 @@ far it carries. Memories are macros outside (:mod:`hwsim.silicon.macros`): their
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hwsim.silicon.fitting import Event, fit_events, predicted
+from hwsim.silicon.fitting import EventEnergies, Observation, fit_events
 from hwsim.silicon.operands import layer_operands
-from hwsim.silicon.power import Energy
-from hwsim.silicon.sparse_stream import EVENTS, SparseStream, idle_stream, pruned, stream
+from hwsim.silicon.sparse_stream import EVENTS, idle_stream, pruned, stream
 from hwsim.silicon.specimen import Specimen
 from rtl.verilog import to_verilog
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from hwsim.silicon.technology import Technology
     from rtl.config import ArchConfig
 
-__all__ = ["Event", "Observation", "SparseEnergies", "fit", "measure_sparse_pe"]
+__all__ = ["measure_sparse_pe"]
 
 TOP = "processing_element"
 _CYCLES = 300
@@ -36,42 +34,7 @@ HELD_OUT = (("conv2", 0.03), ("conv2", 0.1), ("conv2", 0.4))
 """And by which they are judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """A layer in the netlist."""
-
-    layer: str
-    density: float
-    """Share of weights that are kept; 0..1."""
-    counts: tuple[int, ...]
-    cycles: int
-    measured: Energy
-    """Per cycle, glitches included."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SparseEnergies:
-    """Of one PE."""
-
-    config: ArchConfig
-    specimen: Specimen
-    idle: Energy
-    """Per cycle."""
-    events: dict[str, Event]
-    """By the names of :data:`~hwsim.silicon.sparse_stream.EVENTS`."""
-    fitted: tuple[Observation, ...]
-    held_out: tuple[Observation, ...]
-
-    def predicted(self, seen: Observation) -> float:
-        """Energy of a cycle of a layer by the events that it has, in pJ."""
-        return predicted(EVENTS, self.events, self.idle, seen)
-
-    def error(self, seen: tuple[Observation, ...]) -> float:
-        """The largest, as a share of what was measured."""
-        return max(abs(self.predicted(o) / o.measured.total - 1) for o in seen)
-
-
-def measure_sparse_pe(config: ArchConfig, technology: Technology, folder: Path, recipe: Recipe) -> SparseEnergies:
+def measure_sparse_pe(config: ArchConfig, technology: Technology, folder: Path, recipe: Recipe) -> EventEnergies:
     """Synthesise the PE of ``config``, measure it, and split what it takes among events.
 
     Raises:
@@ -85,27 +48,18 @@ def measure_sparse_pe(config: ArchConfig, technology: Technology, folder: Path, 
 
     def observed(name: str, density: float) -> Observation:
         made = stream(pruned(layers[name], config, density=density), config, cycles=_CYCLES)
-        return _observation(specimen, made, name, density)
+        what = f"{name} with {density:g} of its weights"
+        return Observation(what, made.counts, made.stimulus.measured, specimen.energy(made.stimulus))
 
     first, density = FITTED[0]
     still = idle_stream(pruned(layers[first], config, density=density), config)
     idle = specimen.energy(still.stimulus)
     fitted = tuple(observed(*case) for case in FITTED)
-    return SparseEnergies(
+    return EventEnergies(
         config=config,
         specimen=specimen,
         idle=idle,
-        events=fit(fitted, idle),
+        events=fit_events(EVENTS, fitted, idle),
         fitted=fitted,
         held_out=tuple(observed(*case) for case in HELD_OUT),
     )
-
-
-def _observation(specimen: Specimen, made: SparseStream, layer: str, density: float) -> Observation:
-    measured = specimen.energy(made.stimulus)
-    return Observation(layer, density, made.counts, made.stimulus.measured, measured)
-
-
-def fit(observations: tuple[Observation, ...], idle: Energy) -> dict[str, Event]:
-    """Energies of events by least squares, none negative. Relative errors count alike, whatever the layer."""
-    return fit_events(EVENTS, observations, idle)

@@ -23,13 +23,11 @@ from hwsim.silicon.recipes import taken
 if TYPE_CHECKING:
     from hwsim.silicon.characterise import Characterisation
     from hwsim.silicon.column import ColumnEnergy
-    from hwsim.silicon.control import ControlEnergies
-    from hwsim.silicon.fitting import Event
+    from hwsim.silicon.fitting import Event, EventEnergies
     from hwsim.silicon.isolation import IsolationTrial
     from hwsim.silicon.memory import Memories
     from hwsim.silicon.power import Energy
     from hwsim.silicon.recipes import Trial
-    from hwsim.silicon.sparse_pe import SparseEnergies
 
 __all__ = ["control_part", "isolation_part", "sparse_part", "technology_table"]
 
@@ -177,13 +175,12 @@ def isolation_part(trial: IsolationTrial, conditions: str) -> Isolation:
     )
 
 
-def sparse_part(found: SparseEnergies, conditions: str) -> SparseEnergy:
+def sparse_part(found: EventEnergies, conditions: str) -> SparseEnergy:
     """Of one PE."""
 
     def event(name: str, what: str) -> EventEnergy:
         return _event(found.events[name], what, conditions)
 
-    layers = ", ".join(f"{o.layer} with {o.density:g} of its weights" for o in found.held_out)
     return SparseEnergy(
         pe=found.config.sparse,
         idle_pj=_figure(found.idle.total, f"nothing comes, clocks that are not gated; {conditions}"),
@@ -191,17 +188,16 @@ def sparse_part(found: SparseEnergies, conditions: str) -> SparseEnergy:
         push=event("queued", "a column queued and walked, by fit"),
         entry=event("mac", "an entry multiplied and added, by fit"),
         padding=event("padding", "an entry of code 0, by fit"),
-        held_out_error=_figure(found.error(found.held_out), f"{layers}; {conditions}"),
+        held_out_error=_held_out(found, conditions),
     )
 
 
-def control_part(found: ControlEnergies, conditions: str) -> ControlEnergy:
+def control_part(found: EventEnergies, conditions: str) -> ControlEnergy:
     """Of the whole path."""
 
     def event(name: str, what: str) -> EventEnergy:
         return _event(found.events[name], what, conditions)
 
-    others = ", ".join(f"cycles {s.case.first} to {s.case.last} of {s.case.network}" for s in found.held_out)
     return ControlEnergy(
         path=found.config.control,
         idle_pj=_figure(found.idle.total, f"nothing comes, clocks that are not gated; {conditions}"),
@@ -209,8 +205,12 @@ def control_part(found: ControlEnergies, conditions: str) -> ControlEnergy:
         dispatch=event("dispatch", "an instruction into its engine's queue, by fit"),
         issue=event("issue", "an instruction issued and retired, by fit"),
         stall=event("stall", "a cycle in which an engine waits for a token, by fit"),
-        held_out_error=_figure(found.error(found.held_out), f"{others}; {conditions}"),
+        held_out_error=_held_out(found, conditions),
     )
+
+
+def _held_out(found: EventEnergies, conditions: str) -> Figure:
+    return _figure(found.error(found.held_out), f"{', '.join(o.what for o in found.held_out)}; {conditions}")
 
 
 def _event(parts: Event, what: str, conditions: str) -> EventEnergy:

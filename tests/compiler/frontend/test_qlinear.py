@@ -11,7 +11,7 @@ import pytest
 import compiler
 from compiler.errors import ModelError
 from tests.compiler.builders import kinds, model, op, save
-from tests.compiler.frontend.test_load import against_onnxruntime
+from tests.compiler.frontend.runtime import against_onnxruntime
 
 RNG = np.random.default_rng(0)
 MS = "com.microsoft"

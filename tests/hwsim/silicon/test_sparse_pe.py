@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwsim.silicon.fitting import EventEnergies, Observation, fit_events
 from hwsim.silicon.operands import layer_operands
 from hwsim.silicon.power import Energy
-from hwsim.silicon.sparse_pe import Observation, SparseEnergies, fit
 from hwsim.silicon.sparse_stream import EVENTS, idle_stream, pruned, stream
 from hwsim.silicon.specimen import Specimen
 from hwsim.silicon.stimulus import Stimulus
@@ -75,12 +75,12 @@ def test_the_fit_finds_what_was_put_in() -> None:
         counts = tuple(int(n) for n in rng.integers(1, 300, len(EVENTS)))
         logic = idle.logic + 0.6 * truth @ counts / 300
         register = idle.register + 0.4 * truth @ counts / 300
-        return Observation("any", 0.1, counts, 300, Energy(clock=idle.clock, register=register, logic=logic))
+        return Observation("any", counts, 300, Energy(clock=idle.clock, register=register, logic=logic))
 
-    events = fit(tuple(seen() for _ in range(6)), idle)
+    events = fit_events(EVENTS, [seen() for _ in range(6)], idle)
     assert [event.total for event in events.values()] == pytest.approx(truth)
     assert [event.logic for event in events.values()] == pytest.approx(0.6 * truth)
-    found = SparseEnergies.__new__(SparseEnergies)
+    found = EventEnergies.__new__(EventEnergies)
     object.__setattr__(found, "idle", idle)
     object.__setattr__(found, "events", events)
     assert found.error((seen(), seen())) < 1e-9
