@@ -108,20 +108,20 @@ class SparseEngine(wiring.Component):
     def _sequence(self, m: Module) -> None:
         """Who has the scan, and who the PEs."""
         e, scan, chunks = self.engine, self._scan, self._chunks
-        busy, settling, settled, resting = Signal(), Signal(), Signal(), Signal()
+        self._busy, self._settling, self._settled, resting = Signal(), Signal(), Signal(), Signal()
         accepted = Signal()
         m.d.comb += [
             e.instr.ready.eq(~self._active & self.zeroed & ~e.halt),
             accepted.eq(e.instr.valid & e.instr.ready),
             self._hand_over.eq(self._active & ~self._mine & ~self._running & ~resting),
             self._finish.eq(self._mine & chunks.done & ~scan.valid),
-            self._retire.eq(settled & ~busy & ~e.halt),
+            self._retire.eq(self._settled & ~self._busy & ~e.halt),
             e.idle.eq(~self._active & ~self._running),
         ]
         m.d.sync += [
             self._start.eq(accepted),
-            busy.eq(Cat(pe.busy for pe in self._pes).any()),
-            settled.eq(settling & ~self._retire),
+            self._busy.eq(Cat(pe.busy for pe in self._pes).any()),
+            self._settled.eq(self._settling & ~self._retire),
             resting.eq(self._retire),
         ]
         with m.If(accepted):
@@ -129,14 +129,14 @@ class SparseEngine(wiring.Component):
         with m.If(self._hand_over):
             m.d.sync += [self._running.eq(1), self._mine.eq(1)]
         with m.If(self._finish):
-            m.d.sync += [self._active.eq(0), self._mine.eq(0), settling.eq(1)]
+            m.d.sync += [self._active.eq(0), self._mine.eq(0), self._settling.eq(1)]
         with m.If(self._retire):
-            m.d.sync += [self._running.eq(0), settling.eq(0)]
+            m.d.sync += [self._running.eq(0), self._settling.eq(0)]
         with m.If(e.halt):
             m.d.sync += [
                 signal.eq(0)
                 for signal in (
-                    self._start, self._active, self._running, self._mine, settling, settled, resting,
+                    self._start, self._active, self._running, self._mine, self._settling, self._settled, resting,
                 )
             ]  # fmt: skip
 

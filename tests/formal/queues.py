@@ -6,7 +6,7 @@ from amaranth import Module, Mux, Signal, Value
 
 from tests.formal.spec import Inside, Spec
 
-__all__ = ["all_entries", "pointers", "wrapped"]
+__all__ = ["all_delayed", "all_entries", "pointers", "wrapped"]
 
 
 def wrapped(place: Value, rows: int) -> Value:
@@ -31,3 +31,17 @@ def all_entries(
         m.d.comb += [place.eq(number), behind.eq(wrapped(number + rows - inside[f"{queue}.consume"], rows))]
         row = inside.row(m, f"{queue}.storage", place)
         spec.lemma(m, f"{queue}.{what}_{number}", (behind >= inside[f"{queue}.level"]) | holds(row))
+
+
+def all_delayed(
+    spec: Spec, m: Module, inside: Inside, delay: str, cycles: int, holds: Callable[[Value, int], Value]
+) -> None:
+    """``holds`` is true of whatever is on its way through a :class:`rtl.delay.Delay`, so many cycles after it came."""
+    valid, here = inside.signal(f"{delay}.valid", cycles), inside[f"{delay}.here"]
+    spec.lemma(m, f"{delay}.here", here < cycles)
+    for age in range(cycles - 1):
+        place = Signal(range(2 * cycles))
+        m.d.comb += place.eq(wrapped(here + cycles - 1 - age, cycles))
+        row = inside.row(m, f"{delay}.values", place)
+        spec.lemma(m, f"{delay}.{age}", ~valid[age] | holds(row, age + 1))
+    spec.lemma(m, f"{delay}.out", ~valid[-1] | holds(inside[f"{delay}.o"], cycles))

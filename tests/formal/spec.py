@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from amaranth.asserts import AnyConst
-from amaranth.hdl import Assert, Assume, Cover, Elaboratable, Fragment, Module, ResetSignal, Shape, Signal, Value
+from amaranth.hdl import Assert, Assume, Cat, Cover, Elaboratable, Fragment, Module, ResetSignal, Shape, Signal, Value
 from amaranth.hdl._mem import MemoryInstance
 from amaranth.lib import wiring
 
-__all__ = ["Inside", "Spec", "anything", "past"]
+__all__ = ["Access", "Inside", "Spec", "anything", "past"]
 
 
 class Spec(Elaboratable):
@@ -66,6 +67,19 @@ class Spec(Elaboratable):
         m.d.comb += [holds.eq(condition), Cover(holds, name)]
 
 
+@dataclass(frozen=True)
+class Access:
+    """A port of a memory: ``address`` counts while ``en``.
+
+    It has the memory's own width, so it cannot be outside; whether it is the one that was meant is to be compared with
+    one that is wider.
+    """
+
+    en: Value
+    address: Value
+    data: Value
+
+
 class Inside(Elaboratable):
     """A design whose inner signals and memories can be read: ``inside["queue.level"]``.
 
@@ -99,15 +113,35 @@ class Inside(Elaboratable):
         """Signals that are driven in a submodule."""
         return {signal.name for signal in self._signals(self._find(list(parents)))}
 
+    def in_state(self, fsm: str, *states: str) -> Value:
+        """The FSM of this name is in one of these states."""
+        signal = self.signal(f"{fsm}_state")
+        names = [_state_name(signal, number) for number in range(1 << len(signal))]
+        return Cat(signal == names.index(state) for state in states).any()
+
     def row(self, m: Module, path: str, address: Value) -> Signal:
         """The row of memory ``path`` at ``address`` as it is in this cycle."""
-        memory = self._find(path.split("."))
-        assert isinstance(memory, MemoryInstance)
+        memory = self._memory(path)
         held = Signal(Shape.cast(memory._data.shape), name=f"row_of_{path.replace('.', '_')}")
         where = Signal((memory._data.depth - 1).bit_length(), name=f"address_of_{path.replace('.', '_')}")
         m.d.comb += where.eq(address)
         memory.read_port(domain="comb", addr=where, data=held, en=Value.cast(1), transparent_for=())
         return held
+
+    def read(self, path: str) -> Access:
+        """The read port of memory ``path``, which has one; its data follow a cycle later."""
+        (port,) = (port for port in self._memory(path)._read_ports if port._domain != "comb")
+        return Access(port._en, port._addr, port._data)
+
+    def write(self, path: str) -> Access:
+        """The write port of memory ``path``, which has one."""
+        (port,) = self._memory(path)._write_ports
+        return Access(port._en.any(), port._addr, port._data)
+
+    def _memory(self, path: str) -> MemoryInstance:
+        memory = self._find(path.split("."))
+        assert isinstance(memory, MemoryInstance)
+        return memory
 
     def _find(self, path: list[str]) -> Fragment:
         fragment = self.fragment
@@ -119,6 +153,14 @@ class Inside(Elaboratable):
         for statements in fragment.statements.values():
             for statement in statements:
                 yield from statement._lhs_signals()
+
+
+def _state_name(signal: Signal, number: int) -> str | None:
+    """The name of an FSM's state; none of a number that no state has."""
+    try:
+        return str(signal.decoder(number)).split("/")[0]
+    except KeyError:
+        return None
 
 
 def anything(m: Module, shape: object, name: str) -> Signal:

@@ -92,8 +92,8 @@ def test_an_output_stationary_sum_is_exact(prove):
 WS_BUGS = [
     Bug("too narrow", WeightStationaryColumn, "self.psum_bits = config.psum_bits", "self.psum_bits = 16",
         ("sum.is_exact",)),
-    Bug("unsigned weights", WeightStationaryColumn, 'weight = Signal(signed(8), name=f"weight_{r}")',
-        'weight = Signal(8, name=f"weight_{r}")', ("sum.is_exact",)),
+    Bug("unsigned weights", WeightStationaryColumn, 'weight = Signal(signed(8), name=f"weight_{r}"',
+        'weight = Signal(8, name=f"weight_{r}"', ("sum.is_exact",)),
 ]  # fmt: skip
 OS_BUGS = [
     Bug("keeps the sum before", OutputStationaryColumn, "Mux(self.first_i[r], 0, psum)", "psum",

@@ -1,7 +1,5 @@
 """Post-processing, fed any words: no byte is written outside the scratchpad, no instruction is forgotten."""
 
-from collections.abc import Callable
-
 import pytest
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data
@@ -14,7 +12,7 @@ from rtl.post.engine import PostEngine
 from rtl.post.timing import LANE_LATENCY, POST_DECODE, POST_TAIL
 from rtl.scratchpad import READ_LATENCY
 from tests.formal.mutants import Bug
-from tests.formal.queues import wrapped
+from tests.formal.queues import all_delayed
 from tests.formal.spec import Inside, Spec, past
 
 CONFIG = ArchConfig(
@@ -65,31 +63,20 @@ class PostSpec(Spec):
     def _in_the_lanes(self, m: Module, inside: Inside) -> None:
         """What waits to be written lies within the scratchpad."""
 
-        def within(entry: Value) -> Value:
+        def within(entry: Value, _age: int) -> Value:
             return entry[:ADDRESS_BITS] + entry[ADDRESS_BITS:-1] <= OFM_BYTES
 
-        self._delayed(m, inside, "dense.write_delay", IN_LANES, within)
+        all_delayed(self, m, inside, "dense.write_delay", IN_LANES, within)
 
     def _residuals(self, m: Module, post: PostEngine, inside: Inside, told: Signal) -> None:
         """A residual is read from within its scratchpad; it waits until the lanes want it."""
 
-        def within(entry: Value) -> Value:
+        def within(entry: Value, _age: int) -> Value:
             return told | (entry[:ADDRESS_BITS] < Mux(entry[-1], OFM_BYTES, IFM_BYTES))
 
         self.check(m, "residual.in_ifm", ~post.skip_ifm.en | told | (post.skip_ifm.address < IFM_BYTES))
         self.check(m, "residual.in_ofm", ~post.skip_ofm.en | told | (post.skip_ofm.address < OFM_BYTES))
-        self._delayed(m, inside, "dense.skip_delay", RESIDUAL_WAITS, within)
-
-    def _delayed(self, m: Module, inside: Inside, delay: str, cycles: int, within: Callable[[Value], Value]) -> None:
-        """Whatever is on its way through a :class:`rtl.delay.Delay` has a property."""
-        valid, here = inside.signal(f"{delay}.valid", cycles), inside[f"{delay}.here"]
-        self.lemma(m, f"{delay}.here", here < cycles)
-        for age in range(cycles - 1):
-            place = Signal(range(2 * cycles))
-            m.d.comb += place.eq(wrapped(here + cycles - 1 - age, cycles))
-            row = inside.row(m, f"{delay}.values", place)
-            self.lemma(m, f"{delay}.{age}", ~valid[age] | within(row))
-        self.lemma(m, f"{delay}.out", ~valid[-1] | within(inside[f"{delay}.o"]))
+        all_delayed(self, m, inside, "dense.skip_delay", RESIDUAL_WAITS, within)
 
 
 @pytest.mark.slow

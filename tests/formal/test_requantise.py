@@ -5,7 +5,7 @@ from amaranth import Const, Module, Mux, Signal, Value, signed
 
 from rtl.requantise import Requantise
 from tests.formal.mutants import Bug
-from tests.formal.spec import Inside, Spec, past
+from tests.formal.spec import Inside, Spec, anything, past
 
 _INTEGER_MOST = 511
 """Larger results saturate to it, or to the next one."""
@@ -19,7 +19,7 @@ class RequantiseSpec(Spec):
         self.free_ports(unit)
         m.submodules.unit = inside = Inside(unit)
         valid = [unit.valid, *(inside[f"valid_{k}"] for k in range(1, 9))]
-        was = {k: past(m, valid[k], f"valid_{k}") for k in (0, 1, 2, 3, 6)}
+        was = {k: past(m, valid[k], f"valid_{k}") for k in (0, 1, 2, 3, 6, 7, 8)}
         biased, magnitude = inside["biased"], inside["magnitude"]
         total = past(m, (unit.total + unit.bias)[:32], "total")
         self.check(m, "bias", ~was[0] | (biased == total.as_signed()))
@@ -38,6 +38,29 @@ class RequantiseSpec(Spec):
         low, high = past(m, c.low, "low"), past(m, c.high, "high")
         m.d.comb += value.eq(rounded.as_signed() + past(m, c.zero_point, "zero_point").as_signed())
         self.check(m, "clamp", ~was[6] | (inside["main"] == _clamped(value, low.as_signed(), high.as_signed())))
+        self._residual(m, unit, inside, was)
+
+    def _residual(self, m: Module, unit: Requantise, inside: Inside, was: dict[int, Signal]) -> None:
+        """``(main * P + side * Q + offset) >> shift``, floored and clipped; without a residual the byte as it was."""
+        c, main, side = unit.constants, inside["main"], unit.side.as_signed()
+        blended = Signal(signed(48), name="blended")
+        m.d.comb += blended.eq(main.as_signed() * c.main + side * c.skip + c.offset)
+        expected, is_residual = past(m, blended, "blended"), past(m, inside["residual_7"], "residual_7")
+        blend, late = inside["blend"].as_signed(), inside["main_late"]
+        self.check(m, "residual.sum", ~(was[7] & is_residual) | (blend == expected))
+        self.check(m, "residual.none", ~was[7] | (late == past(m, main, "main")))
+
+        # The whole number that is not above, and nearer than one: by what is left, not by a shift.
+        whole, unit_of = anything(m, signed(34), "any_whole"), Signal(33, name="unit_of_shift")
+        m.d.comb += unit_of.eq(1 << c.shift)
+        rest = Signal(signed(70), name="rest")
+        m.d.comb += rest.eq(blend - (whole << c.shift))
+        its = past(m, (rest >= 0) & (rest < unit_of), "its_whole")
+        low, high = past(m, c.residual_low, "residual_low"), past(m, c.residual_high, "residual_high")
+        summed = _clamped(whole, low.as_signed(), high.as_signed())
+        is_residual, late = past(m, inside["residual_8"], "residual_8"), past(m, late, "main_late")
+        self.check(m, "residual.shifted", ~(was[8] & is_residual & its) | (unit.out.as_signed() == summed))
+        self.check(m, "residual.left_out", ~was[8] | is_residual | (unit.out.as_signed() == late))
 
     def _result(self, m: Module, unit: Requantise, inside: Inside, valid: list[Value]) -> None:
         """``product * 2**(exponent - shift)``: to 24 significant bits, then to an integer, both half to even."""
@@ -93,6 +116,10 @@ BUGS = [
     Bug("no window", Requantise, "tie.eq(~over & (fraction + window >= half))", "tie.eq(~over & (fraction >= half))",
         ("result",)),
     Bug("forgets what is below", Requantise, "(above == 0) & rest", "(above == 0) & 0", ("result",)),
+    Bug("adds without its sign", Requantise, "self.side.as_signed() * constants.skip", "self.side * constants.skip",
+        ("residual.sum",)),
+    Bug("clips before it shifts", Requantise, "_clamp(blend >> constants.shift,", "_clamp(blend,",
+        ("residual.shifted",)),
 ]  # fmt: skip
 
 

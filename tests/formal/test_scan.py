@@ -69,6 +69,13 @@ class ScanSpec(Spec):
         self.check(m, "found.in_order", ~search | ((to_come & below) == 0))
         self.check(m, "found.all", ~search | (left_chunk == ((to_come & ~(1 << lane)) == 0)))
         self.check(m, "taken.only_then", search | ~left_chunk)
+        # Of a chunk whose columns all have both their pointers (see `test_chunk_addresses`), so has the one found.
+        pointers = CONFIG.sparse.pointers
+        within = Cat(~chunk.mask[k] | (chunk.column + k + 1 < pointers) for k in range(BANKS)).all()
+        exact = Signal(len(column) + 1, name="exact_column")
+        m.d.comb += exact.eq(column + lane)
+        right = (scan.activation.column == exact) & (exact + 1 < pointers)
+        self.check(m, "found.has_pointers", ~(search & past(m, within, "within")) | right)
         self.check(m, "found.value", ~search | (scan.activation.value == byte.as_signed() - zero.as_signed()))
         self.check(m, "found.vector", ~search | (scan.activation.first_sum == first_sum))
         self.lemma(m, "gone", inside["gone"] == now)
@@ -86,6 +93,9 @@ BUGS = [
         ("found.is_there", "found.in_order", "found.all", "found.once")),
     Bug("leaves early", Scan, "advance & (left == found)", "advance", ("found.all",)),
     Bug("does not wait", Scan, "(~self.valid | self.take)", "1", ("waits",)),
+    Bug("columns modulo the number of banks", Scan, "self.chunk.column + place",
+        "(self.chunk.column + place)[:4]",
+        ("found.has_pointers", "found.is_there")),
     Bug("forgets the zero point", Scan, "byte - self.zero_point", "byte", ("found.value",)),
 ]  # fmt: skip
 

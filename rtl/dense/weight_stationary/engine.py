@@ -83,6 +83,7 @@ class WeightStationaryEngine(wiring.Component):
         x, y, phase, tail = Signal(12), Signal(12), Signal(4), Signal(8)
         in_tail, row_end, pixel, streaming, last_vector = Signal(), Signal(), Signal(), Signal(), Signal()
         base, row_base = Signal(WIDE), Signal(WIDE)
+        self._walk = base, row_end
         stride, tail_length = Signal(4), Signal(8)
         first_tile, last_tile, first_vector, first_pixel = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
@@ -187,7 +188,9 @@ class WeightStationaryEngine(wiring.Component):
             m.d.sync += place.eq(self._loader.word.acc[:low])
         layout = accumulate_layout(entries)
         control, arrived = Signal(layout), Signal(layout)
-        m.submodules.acc_delay = delay = Delay(width=layout.size, cycles=GATHER_LATENCY + self.config.dense.rows - 1)
+        m.submodules.acc_delay = delay = self._sums = Delay(
+            width=layout.size, cycles=GATHER_LATENCY + self.config.dense.rows - 1
+        )
         m.d.comb += [
             control.valid.eq(pixel),
             control.half.eq(s.acc[low]),
