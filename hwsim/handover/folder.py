@@ -100,8 +100,8 @@ def contents(config: ArchConfig, *, single_file: bool = False) -> dict[str, str]
         "rtl/lint.vlt": _waivers(single_file=single_file),
         "rtl/lint.ys": _yosys_script(sources),
         **sources,
-        "doc/registers.md": registers(),
-        "doc/registers.json": registers_json(),
+        "doc/registers.md": registers() + _after_reset(config),
+        "doc/registers.json": registers_json(config),
         f"doc/{TOP}.svd": svd(config),
         "doc/instructions.md": instruction_set(),
         "doc/counters.md": counters(),
@@ -110,6 +110,14 @@ def contents(config: ArchConfig, *, single_file: bool = False) -> dict[str, str]
         **{f"tb/{name}": _bench_file(name) for name in _BENCH},
         **_sample_files(config, sample),
     }
+
+
+def _after_reset(config: ArchConfig) -> str:
+    """Values of the registers that are not zero, as a section of their page."""
+    values = {register.name: register.reset for register in csr.REGISTERS.values()} | csr.constants(config)
+    rows = "".join(f"| `{name}` | `0x{value:08x}` |\n" for name, value in values.items() if value)
+    title = f"\n## After reset\n\nIn {config.name}. All others read as zero.\n\n"
+    return f"{title}| name | value |\n| --- | --- |\n{rows}"
 
 
 def _bench_file(name: str) -> str:
