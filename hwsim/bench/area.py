@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PRESETS", "lines"]
 
-PRESETS = ("dense-8x8", "eyeriss-like", "dense-16x16", "eie-64", "hybrid-16x16-eie-16")
+PRESETS = ("dense-8x8", "eyeriss-like", "dense-16x16", "dense-32x32", "eie-64", "hybrid-16x16-eie-16")
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("array or PEs", ("column", "processing_element")),
     ("lanes: requantisation", ("lane", "sparse_lane")),

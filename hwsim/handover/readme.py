@@ -29,7 +29,9 @@ and all event counters of the sample program are checked; a second run holds eve
 """
 _INTEGRATION = """
 - One clock, rising edge. `rst` is synchronous and active high; hold it for a cycle or more. Registers also have their
-  values from the start, which FPGAs load; on an ASIC reset is what sets them. Memories need neither.
+  values from the start, which FPGAs load; on an ASIC reset is what sets them. Memories need neither: the sample program
+  comes to the same bytes, cycles and counters from random registers and memories. With the macro SYNTHESIS, which
+  synthesis tools define, memories have no contents, and nothing is `initial`.
 - `s_axil_*`: AXI4-Lite, 32 bits of data, 4 KiB of addresses. `m_axi_fetch_*` (reads) and `m_axi_data_*` (reads and
   writes): AXI4, 32-bit addresses, INCR bursts of full width within 4 KiB, one ID, no reordering needed.
 - `irq` is a level: done or a fault. It falls with the next start or clear.

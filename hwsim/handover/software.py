@@ -100,11 +100,13 @@ def _first_line(documented: type) -> str:
     return inspect.cleandoc(documented.__doc__ or "").splitlines()[0].replace("`", "")
 
 
-def registers_json() -> str:
-    """Every register by name: address, access, reset value, fields."""
+def registers_json(config: ArchConfig) -> str:
+    """Every register by name: address, access, what it reads as after reset, fields."""
+    constants = csr.constants(config)
     tree = {register.name: asdict(register) for register in csr.REGISTERS.values()}
-    for register in tree.values():
+    for name, register in tree.items():
         del register["name"]
+        register["reset"] = constants.get(name, register["reset"])
     return json.dumps(tree, indent=1) + "\n"
 
 

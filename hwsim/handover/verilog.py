@@ -1,20 +1,30 @@
 r"""The generated Verilog for people and for any tool: plain names, a port a line, a file a module.
 
 What Yosys writes holds names that need escaping (``\accelerator.core.dense``, ``\axi__araddr$276``), which some tools
-do not take, and no file can be called. A plain name stands for each here; nothing else changes.
+do not take, and no file can be called. A plain name stands for each here. And it holds ``initial``, which a simulator
+runs and a chip does not: what depends on it is written twice, by the macro SYNTHESIS that synthesis tools define.
+Nothing else changes.
 """
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["modules", "plain_names"]
+__all__ = ["modules", "plain_names", "synthesisable"]
 
 _ESCAPED = re.compile(r"\\(\S+) ?")
 _NUMBER = re.compile(r"(?<=.)\$\d+$")
 """Amaranth's, behind a name that is there twice."""
 _PLAIN = re.compile(r"(?<![\\\w$'.])[A-Za-z_][\w$]*")
 _MODULE = re.compile(r"^module (\w+)\((.*?)\);\n(.*?)^endmodule\n", re.MULTILINE | re.DOTALL)
+_CONTENTS = re.compile(
+    r"^  integer (?P<index>row_of_\w+);\n  initial for \((?P=index) = .*;\n"
+    r"|^  initial begin\n(?:    \w+\[\d+\] = .*;\n)+  end\n",
+    re.MULTILINE,
+)
+"""What a memory starts with: in a loop, or word by word."""
+_CONSTANT = re.compile(r"^  initial\n(?=    [^;]* = \d+'h[0-9a-f]+;\n)", re.MULTILINE)
+"""Bits that never change, of a vector whose others do."""
 _HEADER = re.compile(r"\A(?://.*\n)+")
 
 
@@ -37,6 +47,17 @@ def modules(text: str) -> dict[str, str]:
         listed = ",\n".join(f"    {port.strip()}" for port in ports.split(","))
         parts[name] = f"{header}module {name} (\n{listed}\n);\n{body}endmodule\n"
     return parts
+
+
+def synthesisable(text: str) -> str:
+    """``text`` without what synthesis would refuse, ignore, or take minutes for; simulators see what they saw.
+
+    What a memory starts with is for simulators alone: no macro has it, and Yosys makes a cell for each word. Bits that
+    never change are a process without an input: it would never run in a simulator, and to synthesis it is a constant,
+    whereas ``initial`` drives nothing there.
+    """
+    text = _CONTENTS.sub(lambda found: f"`ifndef SYNTHESIS\n{found[0]}`endif\n", text)
+    return _CONSTANT.sub("`ifdef SYNTHESIS\n  always @*\n`else\n  initial\n`endif\n", text)
 
 
 def _plain(name: str) -> str:

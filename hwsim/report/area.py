@@ -40,7 +40,8 @@ def area_table(arch: str, area: Area, sram: Sram, memories: str) -> Group:
         shown.add_row(name, str(part.instances), own, total, f"{share:.1%}", flops)
     gates = f", {area.gates / 1000:,.1f} thousand gate equivalents" if area.gates else ""
     lines = [f"cells: {area.um2 / 1e6:,.4g} mm2{gates}; memories apart, nothing placed"]
-    return Group(shown, _memories(area, sram, memories), *lines, *_timing(area))
+    notes = [f"[yellow]{note}" for note in area.notes]
+    return Group(shown, _memories(area, sram, memories), *lines, *_timing(area), *notes)
 
 
 def _memories(area: Area, sram: Sram, source: str) -> RichTable:
@@ -95,7 +96,7 @@ def area_tree(arch: str, area: Area, sram: Sram, memories: str) -> dict[str, Any
         "modules": [asdict(part) for part in area.parts],
         "memories": [{**asdict(macro), "kib": macro.kib, "um2": _macro_um2(macro, sram)} for macro in area.macros],
         "netlist": str(area.folder / "netlist.v"),
-        "missing": _missing("opensta"),
+        "missing": [*area.notes, *_missing("opensta")],
     }
 
 

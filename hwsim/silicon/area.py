@@ -49,6 +49,8 @@ class Area:
     """ABC's own figure of the longest path of logic inside a module: without flip-flops and what crosses modules."""
     gate_um2: float | None
     """Of the library's smallest two-input NAND, in which gate equivalents are counted."""
+    notes: tuple[str, ...]
+    """What is not in it because a kind of cell is missing."""
     folder: Path
     """Where ``netlist.v`` and the logs are."""
 
@@ -104,6 +106,7 @@ def measure_area(verilog: str, top: str, technology: Technology, recipe: Recipe)
         path=path,
         logic_ps=_logic_ps((mapped / "synthesis.log").read_text(encoding="utf-8")),
         gate_um2=technology.gate_um2,
+        notes=tuple(filter(None, (technology.without_clock_gates,))),
         folder=mapped,
     )
 

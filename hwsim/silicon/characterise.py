@@ -60,7 +60,7 @@ class Characterisation:
     control: EventEnergies | None
     """Of the instruction path, where it was asked for."""
     notes: tuple[str, ...]
-    """What is not in the figures because a program is missing."""
+    """What is not in the figures because a program, or a kind of cell, is missing."""
     tools: tuple[str, ...]
     """What they were made with."""
 
@@ -138,6 +138,6 @@ def characterise(
         isolation=trial,
         sparse=pe,
         control=path,
-        notes=tuple(filter(None, map(absent, OPTIONAL))),
+        notes=tuple(filter(None, (technology.without_clock_gates, *map(absent, OPTIONAL)))),
         tools=tuple(find(name).version for name in ("yosys", *OPTIONAL) if absent(name) is None),
     )

@@ -27,6 +27,8 @@ __all__ = ["Arc", "Cell", "Library", "Pin", "library_text", "load_library"]
 
 _CELL = re.compile(r'^\s*cell\s*\(\s*"?([\w$.]+)"?\s*\)\s*\{', re.MULTILINE)
 _FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
+_CLOCK_GATE = re.compile(r'^\s*clock_gating_integrated_cell\s*:\s*"?latch_posedge', re.MULTILINE)
+_DONT_USE = re.compile(r'^\s*dont_use\s*:\s*"?true', re.MULTILINE)
 _ATTRIBUTE = r'^\s*{}\s*:\s*"?([^";]+?)"?\s*;'
 _PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
 _UNIT = re.compile(r"(\d+\.?\d*)?\s*([fpnum]?)(s|W)", re.IGNORECASE)
@@ -125,6 +127,11 @@ class Library:
     def has_state(self, name: str) -> bool:
         """Whether a cell is a flip-flop, which its text says before it is parsed."""
         return _FLIP_FLOP.search(self._text, *self._places[name]) is not None
+
+    def gates_clock(self, name: str) -> bool:
+        """Whether a cell is a clock gate for rising edges that the library lets be used; as :meth:`has_state`."""
+        place = self._places[name]
+        return _CLOCK_GATE.search(self._text, *place) is not None and _DONT_USE.search(self._text, *place) is None
 
     def cell(self, name: str) -> Cell:
         """The cell called ``name``.

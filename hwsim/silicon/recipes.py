@@ -32,6 +32,11 @@ class Trial:
         return self.specimen.timing.period_ps if self.specimen.timing else None
 
     @property
+    def gates_clocks(self) -> bool:
+        """Whether any is; a library may have no cell for it."""
+        return any(instance.cell.gates_clock for instance in self.specimen.netlist.instances)
+
+    @property
     def meets_period(self) -> bool:
         """The longest path is no longer than the period; so it is taken to be where nobody can say."""
         return self.path_ps is None or self.path_ps <= self.recipe.period_ps

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
     from hwsim.silicon.technology import Technology
 
-__all__ = ["CONSTRAINTS", "Recipe", "map_to_cells", "sizing_constraints", "synthesise", "without_contents"]
+__all__ = [
+    "CONSTRAINTS",
+    "Recipe",
+    "map_to_cells",
+    "module_script",
+    "sizing_constraints",
+    "synthesise",
+    "without_contents",
+]
 
 CONSTRAINTS = "abc.constr"
 """Name of the file of :func:`sizing_constraints`."""
@@ -56,11 +64,11 @@ def synthesise(
 
     """
     (folder / "design.v").write_text(without_contents(verilog), encoding="utf-8")
-    mapping = map_to_cells(technology, recipe)
+    sizing = None
     if constraints is not None:
-        (folder / CONSTRAINTS).write_text(constraints, encoding="utf-8")
-        mapping = map_to_cells(technology, recipe, constraints=CONSTRAINTS)
-    run_yosys(_script(top, recipe, mapping), folder)
+        sizing = CONSTRAINTS
+        (folder / sizing).write_text(constraints, encoding="utf-8")
+    run_yosys(module_script(top, technology, recipe, constraints=sizing), folder)
     return json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"][top]
 
 
@@ -98,7 +106,8 @@ def sizing_constraints(technology: Technology) -> str:
     return f"set_driving_cell {buffer.name}\nset_load {load:g}\n"
 
 
-def _script(top: str, recipe: Recipe, mapping: list[str]) -> str:
+def module_script(top: str, technology: Technology, recipe: Recipe, *, constraints: str | None = None) -> str:
+    """What :func:`synthesise` has Yosys do; ``constraints`` is the file of them, if any."""
     return yosys_script(
         "read_verilog -defer design.v",
         f"hierarchy -top {top}",
@@ -107,6 +116,6 @@ def _script(top: str, recipe: Recipe, mapping: list[str]) -> str:
         f"synth -flatten -top {top} -run fine:check",
         # Clock gating leaves registers alone that have a reset beside their condition: it becomes part of both.
         *["dffunmap -srst-only t:$_SDFFE_* t:$_SDFFCE_*"] * recipe.clock_gating,
-        *mapping,
+        *map_to_cells(technology, recipe, constraints=constraints),
         "write_json netlist.json",
     )

@@ -60,6 +60,7 @@ def technology_table(made: Characterisation, name: str, *, memories: Memories) -
     moved = 8 + sum_bits
     register = column.dense.best.register / column.rows / moved
     clock = column.dense.best.clock / column.rows / made.pe_bits
+    gated = "weights' clock gated" if taken(column.trials).gates_clocks else "no clock gated"
     return Table(
         name=PREFIX + name,
         title=f"{conditions}: measured in the netlist of {made.arch.name}",
@@ -73,7 +74,7 @@ def technology_table(made: Characterisation, name: str, *, memories: Memories) -
                 register, f"a PE's registers over the {moved} bits that move in a cycle; {conditions}"
             ),
             clock_pj_per_bit=_figure(
-                clock, f"a PE's clock over {made.pe_bits} flip-flops, weights' clock gated, no clock tree; {conditions}"
+                clock, f"a PE's clock over {made.pe_bits} flip-flops, {gated}, no clock tree; {conditions}"
             ),
         ),
         sram=memories.sram,
@@ -147,7 +148,7 @@ def _recipes(column: ColumnEnergy, conditions: str) -> list[SynthesisRecipe]:
     def recipe(trial: Trial) -> SynthesisRecipe:
         return SynthesisRecipe(
             multiplier="booth" if trial.recipe.booth else "array",
-            clock_gating=trial.recipe.clock_gating,
+            clock_gating=trial.gates_clocks,
             pj=_rounded(trial.measured.best.total / column.rows),
             um2=_rounded(trial.specimen.netlist.area_um2 / column.rows),
             path_ps=_rounded(trial.path_ps) if trial.path_ps is not None else None,

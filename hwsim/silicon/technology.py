@@ -63,6 +63,17 @@ class Technology:
         return self.library.cell(name)
 
     @cached_property
+    def without_clock_gates(self) -> str | None:
+        """One line that says so; None where synthesis has a clock gate to use."""
+        usable = (name for name in self.library.cell_names if name not in self.unused_cells)
+        if any(map(self.library.gates_clock, usable)):
+            return None
+        return (
+            f"no clock gates: {self.library.name} has no cell for them that may be used "
+            "(clock_gating_integrated_cell without dont_use), so every register is clocked in every cycle"
+        )
+
+    @cached_property
     def text_hash(self) -> str:
         """16 hex digits for the library's text."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]

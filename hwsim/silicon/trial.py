@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.errors import InputError, ToolError
 from hwsim.silicon.cache import kept
-from hwsim.silicon.synthesis import Recipe, map_to_cells, synthesise
+from hwsim.silicon.synthesis import Recipe, module_script, synthesise
 from hwsim.silicon.tools import find
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def try_library(technology: Technology) -> None:
     _ = technology.typical_slew_ps
     recipe = Recipe(period_ps=1000.0)
     anywhere = replace(technology, path=Path("library.lib"))
-    inputs = (find("yosys").version, technology.text_hash, _VERILOG, *map_to_cells(anywhere, recipe))
+    inputs = (find("yosys").version, technology.text_hash, _VERILOG, module_script(TOP, anywhere, recipe))
 
     def make(folder: Path) -> None:
         synthesise(_VERILOG, TOP, technology, recipe, folder)

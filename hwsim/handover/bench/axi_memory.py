@@ -170,14 +170,14 @@ class _Write(_Port):
         address, left = self._bursts[0]
         if self._get("wlast") != (left == 1):
             raise ProtocolError(f"{self._prefix}: WLAST is not with the last beat of a burst")
-        data = self._get("wdata").to_bytes(self._width, "little")
-        strobes = self._get("wstrb")
+        data, strobes = self._signal("wdata").value, self._get("wstrb")
         if address + self._width > len(self._data):
             self._response = DECERR
         else:
             for lane in range(self._width):
                 if strobes >> lane & 1:
-                    self._data[address + lane] = data[lane]
+                    # A byte at a time: those that are not written may be anything, unknown too.
+                    self._data[address + lane] = int(data[8 * lane + 7 : 8 * lane])
         self._next_beat = self._now + self._interval
         self._bursts[0] = (address + self._width, left - 1)
         if left == 1:

@@ -26,7 +26,15 @@ def test_a_name_is_of_a_group_up_to_a_dot_and_instances_count() -> None:
         _part("accelerator.loader", 4),
     )
     area = Area(
-        top="accelerator", library="", parts=parts, macros=(), path=None, logic_ps=0, gate_um2=None, folder=Path()
+        top="accelerator",
+        library="",
+        parts=parts,
+        macros=(),
+        path=None,
+        logic_ps=0,
+        gate_um2=None,
+        notes=(),
+        folder=Path(),
     )
     shares = {what: _share(area, modules) for what, modules in _GROUPS}
     assert shares["array or PEs"] == pytest.approx(0.4)

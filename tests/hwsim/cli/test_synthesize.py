@@ -89,11 +89,20 @@ def test_reports_hold_every_module_and_what_does_not_fit(tmp_path: Path) -> None
     )
     macro = Macro(module="pe", instances=2, words=1024, bits=8, read_ports=2)
     area = Area(
-        top="top", library="x", parts=parts, macros=(macro,), path=None, logic_ps=12.5, gate_um2=None, folder=tmp_path
+        top="top",
+        library="x",
+        parts=parts,
+        macros=(macro,),
+        path=None,
+        logic_ps=12.5,
+        gate_um2=None,
+        notes=("no clock gates",),
+        folder=tmp_path,
     )
     tree = json.loads(json.dumps(area_tree("a", area, sram, "sky130")))
     assert tree["cells_um2"] == 30.0
     assert tree["gate_equivalents"] is None
+    assert tree["missing"][0] == "no clock gates"
     assert tree["sram_um2"] == pytest.approx(4 * 190712, rel=0.01), "a copy for each of two ports, in each of two PEs"
     assert [module["module"] for module in tree["modules"]] == ["top", "pe"]
     assert area_csv(area).splitlines() == [

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from hwsim.handover.folder import contents
 from hwsim.handover.software import c_header, registers_json, svd
 from rtl import csr, isa
 from tests.hwsim.handover.hardware import small
@@ -116,8 +117,21 @@ def test_the_svd_knows_what_constants_read_as():
 
 
 def test_the_json_has_every_register_by_name():
-    tree = json.loads(registers_json())
+    tree = json.loads(registers_json(small()))
     assert {name: entry["address"] for name, entry in tree.items()} == {
         register.name: register.address for register in csr.REGISTERS.values()
     }
     assert [field["name"] for field in tree["control"]["fields"]] == ["start", "clear"]
+
+
+def test_all_forms_of_the_register_map_agree_on_what_is_read_after_reset():
+    config = small()
+    from_svd = {name.lower(): int(e.findtext("resetValue", ""), 0) for name, e in svd_registers().items()}
+    from_json = {name: entry["reset"] for name, entry in json.loads(registers_json(config)).items()}
+    assert from_json == from_svd
+    page = contents(config)["doc/registers.md"].partition("## After reset")[2]
+    from_page = {name: int(value, 0) for name, value in re.findall(r"^\| `(\w+)` \| `(0x\w+)` \|$", page, re.MULTILINE)}
+    assert from_page == {name: value for name, value in from_json.items() if value}
+    header = dict(re.findall(r"^#define HWSIM_VALUE_(\w+) +(0x\w+)u", c_header(config), re.MULTILINE))
+    assert {name.lower(): int(value, 0) for name, value in header.items()} == csr.constants(config)
+    assert from_json["config_hash_lo"] == int(config.rtl_hash, 16) & 0xFFFF_FFFF

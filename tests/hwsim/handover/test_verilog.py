@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from hwsim.handover.verilog import modules, plain_names
+from hwsim.handover.verilog import modules, plain_names, synthesisable
+from tests.hwsim.handover.hardware import small_contents
 
 TEXT = r"""// a header
 // of two lines
@@ -64,3 +65,48 @@ def test_modules_come_apart():
     assert parts["top_sub"].endswith(
         "module top_sub (\n    clk,\n    in_2\n);\n  input clk;\n  assign x = 4'hf;\nendmodule\n"
     )
+
+
+STARTS = """  integer row_of_mem;
+  initial for (row_of_mem = 0; row_of_mem < 8; row_of_mem = row_of_mem + 1) mem[row_of_mem] = 4'h0;
+  always @(posedge clk) mem[a] <= b;
+  initial begin
+    sums[0] = 32'd0;
+    sums[1] = 32'd7;
+  end
+  reg [3:0] count = 4'h2;
+  initial
+    fault[7:4] = 4'h3;
+"""
+
+
+def seen(text: str, *, by_synthesis: bool) -> str:
+    """What is left of ``text`` behind the preprocessor, with SYNTHESIS defined or not."""
+    kept, shown = [], [True]
+    for line in text.splitlines():
+        if line.startswith(("`ifdef SYNTHESIS", "`ifndef SYNTHESIS")):
+            shown.append(line.startswith("`ifdef") == by_synthesis)
+        elif line == "`else":
+            shown[-1] = not shown[-1]
+        elif line == "`endif":
+            shown.pop()
+        elif all(shown):
+            kept.append(line + "\n")
+    assert shown == [True]
+    return "".join(kept)
+
+
+def test_a_simulator_sees_what_it_saw():
+    assert seen(synthesisable(STARTS), by_synthesis=False) == STARTS
+
+
+def test_synthesis_sees_memories_without_contents_and_constants_that_are_driven():
+    assert seen(synthesisable(STARTS), by_synthesis=True) == (
+        "  always @(posedge clk) mem[a] <= b;\n  reg [3:0] count = 4'h2;\n  always @*\n    fault[7:4] = 4'h3;\n"
+    )
+
+
+def test_nothing_that_synthesis_sees_of_an_accelerator_is_initial():
+    parts = [part for name, part in small_contents().items() if name.endswith(".v")]
+    assert any("initial" in part for part in parts)
+    assert not any("initial" in seen(part, by_synthesis=True) for part in parts)

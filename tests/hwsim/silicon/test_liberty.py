@@ -123,6 +123,33 @@ def test_a_pattern_of_cells_to_leave_alone_must_match_some(tmp_path: Path) -> No
         prepare(file, tmp_path, ("NAND*",))
 
 
+GATE = """\
+  cell (GATE) {
+    area : 5; clock_gating_integrated_cell : "latch_posedge";
+    clock_gating_integrated_cell : "latch_posedge";
+  }
+}
+"""
+
+
+def test_that_a_library_has_no_clock_gate_to_use_is_said(tmp_path: Path) -> None:
+    said = []
+    gated = TINY.rstrip().removesuffix("}") + GATE
+    for text in (TINY, gated, gated.replace("area : 5;", "area : 5;\n    dont_use : true;")):
+        file = tmp_path / "tiny.lib"
+        file.write_text(text)
+        said.append(prepare(file, tmp_path).without_clock_gates)
+    assert said[1] is None
+    assert said[0] == said[2]
+    assert said[0] is not None
+    assert said[0].startswith("no clock gates: tiny has no cell for them that may be used")
+
+
+@pytest.mark.parametrize(("file", "some"), [(ASAP7, True), (SKY130, True), (SG13G2, False)])
+def test_clock_gates_of_real_libraries(tmp_path: Path, file: str, some: bool) -> None:
+    assert (prepare(library_file(file), tmp_path).without_clock_gates is None) is some
+
+
 @pytest.mark.parametrize(
     ("file", "volts", "cells", "flop", "clock_ff"),
     [
