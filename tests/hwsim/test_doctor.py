@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hwsim.doctor import Finding, examine, healthy
+from hwsim.silicon import tools
 from hwsim.simulation import simulators
 
 
@@ -95,3 +96,13 @@ def test_a_cache_that_cannot_be_written_is_reported(monkeypatch, tmp_path):
     finding = found("cache")
     assert not finding.found
     assert "HWSIM_CACHE" in finding.detail
+
+
+def test_what_only_silicon_figures_need_is_optional_and_comes_with_its_command(monkeypatch):
+    monkeypatch.setattr(tools.shutil, "which", lambda _: None)
+    tools.find.cache_clear()
+    finding = found("cells: OpenSTA")
+    tools.find.cache_clear()
+    assert not finding.found
+    assert not finding.required
+    assert "apt install opensta" in finding.detail
