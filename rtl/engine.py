@@ -60,7 +60,8 @@ class EngineSignature(Signature):
     idle : Out(1)
         Nothing issued is still to retire, and no AXI transaction is open. May fall only through an issue.
     fault : Out(4)
-        A :class:`rtl.isa.Fault` for one cycle (or longer); 0 for none. The faulting write is suppressed.
+        A :class:`rtl.isa.Fault` for one cycle (or longer); 0 for none. A faulting write is suppressed, but for
+        that of a sum without an accumulator: it may still reach another one, which nothing reads in a run that failed.
     """
 
     def __init__(self, engine: Engine) -> None:
