@@ -40,7 +40,9 @@ def sdc(config: ArchConfig, top: str) -> str:
         for way in ("input", "output")
     }
     lines = [
-        f"# hwsim accelerator {config.name}, hardware {config.rtl_hash}: {config.clock_mhz:g} MHz. Units: ns.",
+        f"# hwsim accelerator {config.name}, hardware {config.rtl_hash}: {config.clock_mhz:g} MHz.",
+        "# A library in other units is told here: scale the figures below.",
+        "set_units -time ns",
         f"create_clock -name {_CLOCK} -period {period:.4f} [get_ports {_CLOCK}]",
         f"set_clock_uncertainty {period * _UNCERTAINTY_SHARE:.4f} [get_clocks {_CLOCK}]",
     ]

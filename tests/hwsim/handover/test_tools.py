@@ -25,6 +25,7 @@ def test_the_ports_are_those_of_the_gateware():
 def test_the_constraints_have_the_clock_of_the_configuration_and_every_port():
     top = small_contents()["rtl/accelerator.v"]
     text = sdc(small(), top)
+    assert "\nset_units -time ns\n" in text
     assert "create_clock -name clk -period 4.0000 [get_ports clk]" in text
     assert "set_input_delay 1.2000 -clock clk [get_ports $inputs]" in text
     lists = dict(re.findall(r"^set (\w+)s \[list \\\n(.*?)^\]", text, re.MULTILINE | re.DOTALL))
