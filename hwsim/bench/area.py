@@ -11,11 +11,11 @@ from hwsim.bench.page import table
 from hwsim.energy.hardware import pe_bits, queue_bits
 from hwsim.energy.model import EnergyModel
 from hwsim.energy.options import with_technology
-from hwsim.silicon.area import Area, measure_area
-from hwsim.silicon.bound import PeArea, elements, measure_pe
-from hwsim.silicon.memory import load_memories
-from hwsim.silicon.synthesis import Recipe
-from hwsim.silicon.technology import prepare
+from hwsim.silicon.library.memory import load_memories
+from hwsim.silicon.library.technology import prepare
+from hwsim.silicon.synthesis.area import Area, measure_area
+from hwsim.silicon.synthesis.bound import PeArea, elements, measure_pe
+from hwsim.silicon.synthesis.cells import Recipe
 from hwsim.silicon.tools import absent
 from hwsim.simulation.verilog import accelerator_verilog
 from rtl.config import ArchConfig, load_arch
@@ -25,7 +25,7 @@ from workloads.reference.eie import MODULES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hwsim.silicon.technology import Technology
+    from hwsim.silicon.library.technology import Technology
 
 __all__ = ["PRESETS", "lines"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.bench.area import PRESETS
 from hwsim.bench.page import table
-from hwsim.silicon.fpga import PARTS, measure_fpga
+from hwsim.silicon.synthesis.fpga import PARTS, measure_fpga
 from hwsim.silicon.tools import absent
 from hwsim.simulation.verilog import accelerator_verilog
 from rtl.config import load_arch

@@ -98,9 +98,9 @@ def _isolation() -> Iterator[str]:
         return
     yield ""
     yield (
-        "With operand isolation (`hwsim.silicon.isolation`: registers and multiplier stand still for an activation at "
-        "the zero point), pJ without → with, by the share of activations that are zero. It pays where energy times "
-        "area falls."
+        "With operand isolation (`hwsim.silicon.characterisation.isolation`: registers and multiplier stand still for "
+        "an activation at the zero point), pJ without → with, by the share of activations that are zero. It pays where "
+        "energy times area falls."
     )
     yield ""
     rows = []

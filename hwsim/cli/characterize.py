@@ -51,10 +51,10 @@ def characterize(
     from hwsim.errors import InputError
     from hwsim.files import check_output, write_text
     from hwsim.report.silicon import characterisation_table, characterisation_tree
-    from hwsim.silicon.characterise import characterise
-    from hwsim.silicon.memory import load_memories
-    from hwsim.silicon.table import technology_table
-    from hwsim.silicon.technology import prepare
+    from hwsim.silicon.characterisation.measure import characterise
+    from hwsim.silicon.characterisation.table import technology_table
+    from hwsim.silicon.library.memory import load_memories
+    from hwsim.silicon.library.technology import prepare
     from hwsim.silicon.tools import find
     from rtl.config import load_arch
 

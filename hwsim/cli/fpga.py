@@ -32,7 +32,7 @@ def fpga(
     check_json(json_file)
 
     from hwsim.report.area import fpga_table, fpga_tree
-    from hwsim.silicon.fpga import PARTS, measure_fpga
+    from hwsim.silicon.synthesis.fpga import PARTS, measure_fpga
     from hwsim.silicon.tools import find
     from hwsim.simulation.verilog import accelerator_verilog
     from rtl.config import load_arch

@@ -34,12 +34,12 @@ def synthesize(
 
     from hwsim.files import write_text
     from hwsim.report.area import area_csv, area_table, area_tree
-    from hwsim.silicon.area import measure_area
-    from hwsim.silicon.memory import load_memories
-    from hwsim.silicon.synthesis import Recipe
-    from hwsim.silicon.technology import prepare
+    from hwsim.silicon.library.memory import load_memories
+    from hwsim.silicon.library.technology import prepare
+    from hwsim.silicon.synthesis.area import measure_area
+    from hwsim.silicon.synthesis.cells import Recipe
+    from hwsim.silicon.synthesis.trial import try_library
     from hwsim.silicon.tools import find
-    from hwsim.silicon.trial import try_library
     from hwsim.simulation.verilog import accelerator_verilog
     from rtl.config import load_arch
 

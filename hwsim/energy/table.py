@@ -115,7 +115,7 @@ class IsolationPoint(Part):
 
 
 class Isolation(Part):
-    """A PE whose multiplier stands still for an activation of zero (:mod:`hwsim.silicon.isolation`)."""
+    """A PE whose multiplier stands still for a zero activation (:mod:`hwsim.silicon.characterisation.isolation`)."""
 
     um2: Value
     path_ps: Value | None = None

@@ -14,9 +14,9 @@ from hwsim.silicon.tools import absent
 
 if TYPE_CHECKING:
     from hwsim.energy.table import Sram
-    from hwsim.silicon.area import Area
-    from hwsim.silicon.fpga import FpgaArea
-    from hwsim.silicon.hierarchy import Macro
+    from hwsim.silicon.netlist.hierarchy import Macro
+    from hwsim.silicon.synthesis.area import Area
+    from hwsim.silicon.synthesis.fpga import FpgaArea
 
 __all__ = ["area_csv", "area_table", "area_tree", "fpga_table", "fpga_tree"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hwsim.energy.curves import Part
     from hwsim.energy.table import ControlEnergy, EventEnergy, Isolation, SparseEnergy, Table
-    from hwsim.silicon.characterise import Characterisation
+    from hwsim.silicon.characterisation.measure import Characterisation
 
 __all__ = ["characterisation_table", "characterisation_tree"]
 

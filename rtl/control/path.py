@@ -1,8 +1,8 @@
 """The path of an instruction, as one module: fetch and its queue, dispatch, an engine's queue and gate for each.
 
 Both halves are the accelerator's own (:class:`rtl.dma.fetch.FetchEngine`, :class:`rtl.control.issue.Issue`), connected
-as :class:`rtl.accelerator.Accelerator` does. It is there to be measured in one piece (:mod:`hwsim.silicon.control`):
-what the one's outputs do on their way is seen by the other.
+as :class:`rtl.accelerator.Accelerator` does. It is there to be measured in one piece
+(:mod:`hwsim.silicon.characterisation.control`): what the one's outputs do on their way is seen by the other.
 """
 
 from amaranth import Module

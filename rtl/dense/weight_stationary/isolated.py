@@ -1,4 +1,4 @@
-"""A column with operand isolation, to be measured (:mod:`hwsim.silicon.isolation`): no accelerator has it.
+"""A column with operand isolation, in no accelerator: :mod:`hwsim.silicon.characterisation.isolation` measures it.
 
 Networks with ReLU have a zero point of -128, so their zeros are bytes of 0x80, whose product is the weight
 times -128: wires. A flag goes with each activation. Where it is set the activation's register keeps what it had:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hwsim.bench.area import _GROUPS, PRESETS, _share
-from hwsim.silicon.area import Area
-from hwsim.silicon.hierarchy import Part
+from hwsim.silicon.netlist.hierarchy import Part
+from hwsim.silicon.synthesis.area import Area
 from rtl.config import preset_names
 
 

@@ -13,11 +13,11 @@ from rich.console import Console
 from hwsim.energy.table import Isolation, IsolationPoint, Table, load_table, table_names
 from hwsim.errors import InputError
 from hwsim.report.silicon import characterisation_table, characterisation_tree
-from hwsim.silicon.memory import load_memories
+from hwsim.silicon.library.memory import load_memories
 from rtl.config import load_arch
 from tests.hwsim.cli.command_line import hwsim
 from tests.hwsim.silicon.libraries import need
-from tests.hwsim.silicon.test_liberty import TINY
+from tests.hwsim.silicon.library.test_liberty import TINY
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     def begun(*_: object, **__: object) -> None:
         raise AssertionError("it began to measure")
 
-    monkeypatch.setattr("hwsim.silicon.characterise.characterise", begun)
+    monkeypatch.setattr("hwsim.silicon.characterisation.measure.characterise", begun)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:

@@ -10,13 +10,13 @@ import pytest
 
 from hwsim.report.area import area_csv, area_tree, fpga_tree
 from hwsim.silicon import tools
-from hwsim.silicon.area import Area
-from hwsim.silicon.fpga import PARTS, FpgaArea
-from hwsim.silicon.hierarchy import Macro, Part
-from hwsim.silicon.memory import load_memories
+from hwsim.silicon.library.memory import load_memories
+from hwsim.silicon.netlist.hierarchy import Macro, Part
+from hwsim.silicon.synthesis.area import Area
+from hwsim.silicon.synthesis.fpga import PARTS, FpgaArea
 from tests.hwsim.cli.command_line import hwsim
 from tests.hwsim.silicon.libraries import need
-from tests.hwsim.silicon.test_liberty import TINY
+from tests.hwsim.silicon.library.test_liberty import TINY
 
 
 @pytest.mark.parametrize(

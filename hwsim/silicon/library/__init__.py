@@ -1,0 +1,1 @@
+"""Cell and memory libraries: what a foundry says of them, read."""

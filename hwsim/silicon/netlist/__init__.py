@@ -1,0 +1,1 @@
+"""Netlists of cells: their parts, memories as macros, delays and static timing."""

@@ -1,0 +1,1 @@
+"""What switches in a netlist on real operands, and what that costs."""

@@ -1,0 +1,1 @@
+"""From Verilog to cells of a library or of an FPGA: scripts, areas, longest paths."""
