@@ -73,7 +73,9 @@ def kept(what: str, inputs: Sequence[str], make: Callable[[Path], None]) -> Path
 
 def _keep_logs(partial: Path) -> None:
     for path in partial.iterdir():
-        if path.suffix != ".log":
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.suffix != ".log":
             path.unlink()
 
 

@@ -119,6 +119,7 @@ class SparsePath(wiring.Component):
         post, sparse = self._post, self.config.sparse
         low = exact_log2(sparse.accumulators)
         x, y, left = Signal(12), Signal(12), Signal(16)
+        # Kept for the proofs in tests/formal, which look inside.
         self._loops = x, y, left
         # Of the step; of the vector; of the row of vectors.
         ofm, ofm_vector, ofm_row = (Signal(WIDE, name=name) for name in ("ofm", "ofm_vector", "ofm_row"))

@@ -70,6 +70,7 @@ class OutputStationaryEngine(wiring.Component):
         self._total = total = Signal(24)
         self._block = Signal(range(rows + 1))
         left = Signal(24)
+        # Kept for the proofs in tests/formal, which look inside.
         self._to_walk = left
         m.d.comb += [loader.more.eq(left > rows), self._block.eq(Mux(total < rows, total, rows))]
         with m.If(loader.decoding):
@@ -143,6 +144,7 @@ class OutputStationaryEngine(wiring.Component):
         with m.If(e.halt):
             m.d.sync += streaming.eq(0)
 
+        # Kept for the proofs in tests/formal, which look inside.
         self._tile = streaming, step, tile_rows, full, pixels, left, ends_pass
         g = self._gather
         m.d.comb += [
@@ -239,6 +241,7 @@ class OutputStationaryEngine(wiring.Component):
 
         now = Signal(layout)
         m.d.comb += [now.eq(control), now.valid.eq(emitting), now.address.eq(place)]
+        # Kept for the proofs in tests/formal, which look inside.
         self._leaving = emitting, count, block_place, now
         arrived = _delayed(m, now.as_value(), "acc", _FEED - 1)
         ended = Signal()

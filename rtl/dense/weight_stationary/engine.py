@@ -83,6 +83,7 @@ class WeightStationaryEngine(wiring.Component):
         x, y, phase, tail = Signal(12), Signal(12), Signal(4), Signal(8)
         in_tail, row_end, pixel, streaming, last_vector = Signal(), Signal(), Signal(), Signal(), Signal()
         base, row_base = Signal(WIDE), Signal(WIDE)
+        # Kept for the proofs in tests/formal, which look inside.
         self._walk = base, row_end
         stride, tail_length = Signal(4), Signal(8)
         first_tile, last_tile, first_vector, first_pixel = Signal(), Signal(), Signal(), Signal()

@@ -45,6 +45,7 @@ def test_what_was_made_from_the_same_inputs_is_found_and_from_others_is_made() -
 def test_a_program_that_fails_leaves_its_logs_for_a_day_and_no_result(folder: Path) -> None:
     def fail(partial: Path) -> None:
         (partial / "synthesis.log").write_text("ERROR")
+        (partial / "moment-1").mkdir()
         (partial / "design.v").write_text("module")
         raise ToolError("yosys failed")
 
